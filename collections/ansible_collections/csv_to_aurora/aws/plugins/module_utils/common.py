@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 try:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -71,7 +71,7 @@ def exit_with(
     before: Mapping[str, Any],
     after: Mapping[str, Any],
     **returned: Any,
-) -> NoReturn:
+) -> None:
     """End the module: changed if, and only if, C(before) differs from C(after); with the two as diff under --diff.
 
     Args:

@@ -100,6 +100,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
 from ansible_collections.csv_to_aurora.aws.plugins.module_utils.common import aws_retry, explained
 
 
@@ -120,14 +121,13 @@ def milliseconds(text: str) -> int:
 def time_option(module: AnsibleAWSModule, name: str) -> int | None:
     """Return a time option as milliseconds since 1970; fail with the forms that are understood."""
     text = module.params[name]
-    if not text:
-        return None
     try:
-        return milliseconds(text)
+        return milliseconds(text) if text else None
     except ValueError:
         module.fail_json(
             msg=f"{name} is {text!r}; give an ISO 8601 time such as 2026-11-23T08:00:00Z, or milliseconds since 1970"
         )
+        raise  # never reached: fail_json ends the module
 
 
 def described(event: dict[str, Any]) -> dict[str, Any]:
@@ -139,6 +139,19 @@ def described(event: dict[str, Any]) -> dict[str, Any]:
         "message": event["message"].rstrip("\n"),
         "log_stream_name": event["logStreamName"],
     }
+
+
+def request_for(params: dict[str, Any], start: int | None, end: int | None) -> dict[str, Any]:
+    """Return the request parameters for the options and the two times in milliseconds; an hour by default."""
+    hour_ago = int((datetime.now(tz=UTC) - timedelta(hours=1)).timestamp() * 1000)
+    request: dict[str, Any] = {
+        "logGroupName": params["log_group_name"],
+        "startTime": hour_ago if start is None else start,
+        "endTime": end,
+        "filterPattern": params["filter_pattern"],
+        "logStreamNamePrefix": params["log_stream_name_prefix"],
+    }
+    return {name: value for name, value in request.items() if value is not None}
 
 
 def last_events(client: Any, request: dict[str, Any], limit: int) -> list[dict[str, Any]]:
@@ -172,15 +185,8 @@ def main() -> None:
     params = module.params
     if params["limit"] < 1:
         module.fail_json(msg=f"limit is {params['limit']}; give 1 or more")
-    hour_ago = int((datetime.now(tz=UTC) - timedelta(hours=1)).timestamp() * 1000)
     start, end = time_option(module, "start_time"), time_option(module, "end_time")
-    request = {
-        "logGroupName": params["log_group_name"],
-        "startTime": hour_ago if start is None else start,
-        **({"endTime": end} if end is not None else {}),
-        **({"filterPattern": params["filter_pattern"]} if params["filter_pattern"] else {}),
-        **({"logStreamNamePrefix": params["log_stream_name_prefix"]} if params["log_stream_name_prefix"] else {}),
-    }
+    request = request_for(params, start, end)
     client = module.client("logs", retry_decorator=aws_retry())
     with explained(
         module,

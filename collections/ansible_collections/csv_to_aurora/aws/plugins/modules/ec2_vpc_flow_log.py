@@ -11,10 +11,10 @@ version_added: 1.0.0
 short_description: Manage a flow log of a VPC, subnet or network interface
 description:
   - Creates, replaces and deletes one flow log.
-  - AWS cannot change a flow log but for its tags, so a differing setting means that the flow log is deleted and created
-    anew. Records of the seconds between are not taken.
-  - A resource may have several flow logs, also of other owners. The module's own is the one with the same O(destination);
-    without such a one, the one that carries all of O(tags). Every other flow log is left alone.
+  - AWS cannot change a flow log but for its tags, so a differing setting means that the flow log is deleted and
+    created anew. Records of the seconds between are not taken.
+  - A resource may have several flow logs, also of other owners. The module's own is the one with the same
+    O(destination); without such a one, the one that carries all of O(tags). Every other flow log is left alone.
 author:
   - The csv-to-aurora authors (@csv-to-aurora)
 options:
@@ -129,6 +129,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
     compare_aws_tags,
 )
 from ansible_collections.amazon.aws.plugins.module_utils.transformation import ansible_dict_to_boto3_filter_list
+
 from ansible_collections.csv_to_aurora.aws.plugins.module_utils.common import aws_retry, exit_with, explained
 
 FlowLog = dict[str, Any]
@@ -141,10 +142,10 @@ def destination_type(destination: str) -> str:
 
 
 def comparable(destination: str) -> str:
-    """Return a destination in the one form in which two of them can be compared: a log group by its name."""
+    """Return a destination as two of them can be compared: a log group by its name, a folder without its last slash."""
     if destination.startswith("arn:") and destination_type(destination) == "cloud-watch-logs":
         return destination.split(":", 6)[6].removesuffix(":*")
-    return destination
+    return destination.removesuffix("/")
 
 
 def from_api(flow_log: dict[str, Any]) -> FlowLog:
@@ -236,7 +237,8 @@ def create(module: AnsibleAWSModule, client: Any, wanted: FlowLog) -> str:
     with explained(
         module,
         failure,
-        "Check that the resource, the destination and the role exist and that vpc-flow-logs.amazonaws.com may assume the role",
+        "Check that the resource, the destination and the role exist "
+        "and that vpc-flow-logs.amazonaws.com may assume the role",
     ):
         answer = client.create_flow_logs(aws_retry=True, **request)
     for refused in answer.get("Unsuccessful", []):
@@ -281,7 +283,7 @@ def ensure_present(module: AnsibleAWSModule, client: Any, matches: list[FlowLog]
         ids = ", ".join(flow_log["flow_log_id"] for flow_log in matches)
         module.fail_json(
             msg=f"Several flow logs of {module.params['resource_id']} carry these tags: {ids}. "
-            "Delete those that are not needed, with state absent and their destination, or give tags that tell them apart"
+            "Give tags that tell them apart, or delete those not needed, with state absent and their destination"
         )
     current = matches[0] if matches else None
     before = current or {}

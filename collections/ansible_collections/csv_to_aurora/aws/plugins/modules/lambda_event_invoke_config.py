@@ -45,7 +45,8 @@ options:
     aliases: ['maximum_event_age_in_seconds']
   on_failure_destination:
     description:
-      - ARN of the queue, topic, bucket, function or event bus that gets the record of an invocation that failed for good.
+      - ARN of the queue, topic, bucket, function or event bus that gets the record of an invocation that failed for
+        good.
       - An empty string removes the destination.
     type: str
   on_success_destination:
@@ -54,8 +55,8 @@ options:
       - An empty string removes the destination.
     type: str
 notes:
-  - The function's role must be allowed to send to the destinations; AWS checks it. The module waits up to a minute for the
-    permissions of a new role.
+  - The function's role must be allowed to send to the destinations; AWS checks it. The module waits up to a minute for
+    the permissions of a new role.
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -113,6 +114,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
 from ansible_collections.csv_to_aurora.aws.plugins.module_utils.common import aws_retry, exit_with, explained
 
 Settings = dict[str, int | str]
@@ -213,9 +215,7 @@ def main() -> None:
                 f"Cannot set the event invoke configuration of function {name}",
                 "Check that the function and the destinations exist and that the function's role may send to them",
             ):
-                wanted = from_api(
-                    client.put_function_event_invoke_config(aws_retry=True, **target, **to_api(wanted))
-                )
+                wanted = from_api(client.put_function_event_invoke_config(aws_retry=True, **target, **to_api(wanted)))
         else:
             with explained(
                 module,

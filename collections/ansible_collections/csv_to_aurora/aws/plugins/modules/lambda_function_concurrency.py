@@ -64,6 +64,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
 from ansible_collections.csv_to_aurora.aws.plugins.module_utils.common import aws_retry, exit_with, explained
 
 
@@ -124,9 +125,7 @@ def main() -> None:
                 f"Cannot reserve {wanted} concurrent executions for function {name}",
                 "Check that the function exists and that the account's limit leaves 100 unreserved executions",
             ):
-                client.put_function_concurrency(
-                    aws_retry=True, FunctionName=name, ReservedConcurrentExecutions=wanted
-                )
+                client.put_function_concurrency(aws_retry=True, FunctionName=name, ReservedConcurrentExecutions=wanted)
 
     exit_with(
         module,
