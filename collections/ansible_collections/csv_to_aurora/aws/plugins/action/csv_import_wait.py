@@ -1,0 +1,98 @@
+"""Action plugin: follow one file version in the ledger until its import has ended."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+_COLUMNS = (
+    "id, import_file, status, reason, size_bytes, byte_offset, rows_read, rows_loaded, rows_rejected, rows_blank, "
+    "attempts, request_id, "
+    "TIMESTAMPDIFF(MICROSECOND, started_at, COALESCE(finished_at, NOW(3))) / 1000000 AS seconds"
+)
+_QUERY = (
+    f"SELECT {_COLUMNS} FROM csv_import "
+    "WHERE bucket = %(bucket)s AND object_key = %(key)s AND version_id = %(version_id)s"
+)
+_ENDED = ("succeeded", "failed")
+
+
+def progress(row: dict[str, Any] | None, waited: float) -> str:
+    """Return one line for people about where the import is, after ``waited`` seconds."""
+    if row is None:
+        return f"waiting for the import to begin ({waited:.0f} s)"
+    share = 100 * int(row["byte_offset"]) / int(row["size_bytes"]) if int(row["size_bytes"]) else 100
+    return (
+        f"{row['status']}: {int(row['rows_loaded']):,} rows loaded, "
+        f"{int(row['rows_rejected']):,} rejected, {share:.0f} % of the file ({waited:.0f} s)"
+    )
+
+
+class ActionModule(ActionBase):
+    """Ask the ledger, through ansible.mysql.mysql_query on the host, until the import has ended."""
+
+    TRANSFERS_FILES = False
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the ledger's row as ``csv_import``; fail when nothing has moved for ``timeout`` s.
+
+        Raises:
+            AnsibleActionFail: an argument is missing, the ledger cannot be read, or no progress.
+        """
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        arguments = self._task.args
+        try:
+            version = {key: arguments[key] for key in ("bucket", "key", "version_id")}
+        except KeyError as missing:
+            raise AnsibleActionFail(f"csv_import_wait needs the argument {missing}.") from missing
+        login = arguments.get("login") or {}
+        timeout = float(arguments.get("timeout", 900))
+        interval = float(arguments.get("interval", 2))
+
+        started = moved = time.monotonic()
+        shown = seen = None
+        while True:
+            row = self._ledger_row(login, version, task_vars)
+            now = time.monotonic()
+            if row is not None and row["status"] in _ENDED:
+                result.update(csv_import=row, changed=False)
+                return result
+            state = row and (row["byte_offset"], row["attempts"])
+            if state != seen:
+                seen, moved = state, now
+            if now - moved > timeout:
+                raise AnsibleActionFail(
+                    f"No progress for {timeout:.0f} s: {progress(row, now - started)}.",
+                    result={"csv_import": row or {}},
+                )
+            line = progress(row, now - started)
+            if line != shown:
+                Display().display(f"  {version['key']}: {line}")
+                shown = line
+            time.sleep(interval)
+
+    def _ledger_row(
+        self,
+        login: dict[str, Any],
+        version: dict[str, str],
+        task_vars: dict[str, Any] | None,
+    ) -> dict[str, Any] | None:
+        """Return the ledger's row of the file version, or None while there is none."""
+        answer = self._execute_module(
+            module_name="ansible.mysql.mysql_query",
+            module_args={**login, "query": _QUERY, "named_args": version},
+            task_vars=task_vars,
+        )
+        if answer.get("failed"):
+            raise AnsibleActionFail(
+                f"The ledger cannot be read from the app host: {answer.get('msg')} "
+                "Run playbooks/configure.yml for this environment."
+            )
+        rows = answer["query_result"][0]
+        return rows[0] if rows else None
