@@ -98,7 +98,7 @@ def test_flow_log_through_its_life(cloud: Cloud, vpc: str, log_group: str) -> No
     assert [found["TrafficType"] for found in stored(cloud, vpc)] == ["REJECT"]
     assert not cloud.run("ec2_vpc_flow_log", **refused)["changed"]
 
-    gone = {"resource_id": vpc, "destination": log_group, "state": "absent"}
+    gone: dict[str, Any] = {"resource_id": vpc, "destination": log_group, "state": "absent"}
     assert cloud.run("ec2_vpc_flow_log", check=True, **gone)["changed"]
     assert len(stored(cloud, vpc)) == 1
     assert cloud.run("ec2_vpc_flow_log", **gone)["changed"]
@@ -158,7 +158,7 @@ def test_the_arn_and_the_name_of_a_log_group_mean_the_same(cloud: Cloud, vpc: st
 
 
 def test_what_does_not_exist_yet_and_what_is_missing(cloud: Cloud) -> None:
-    new = {"resource_id": "vpc-00000000", "destination": "/flow", "iam_role_arn": ROLE}
+    new: dict[str, Any] = {"resource_id": "vpc-00000000", "destination": "/flow", "iam_role_arn": ROLE}
     assert cloud.run("ec2_vpc_flow_log", check=True, **new)["changed"]
     assert not cloud.run("ec2_vpc_flow_log", resource_id="vpc-00000000", destination="/flow", state="absent")["changed"]
     message = cloud.run.failure("ec2_vpc_flow_log", resource_id="vpc-00000000", destination="/flow")

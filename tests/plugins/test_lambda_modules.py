@@ -151,7 +151,7 @@ def test_event_invoke_config_of_a_qualifier_is_its_own(ministack: Cloud) -> None
         Code={"ZipFile": zipped("def handle(event, context): return None")},
         Publish=True,
     )
-    version = {"function_name": "qualified", "qualifier": "1", "maximum_retry_attempts": 0}
+    version: dict[str, Any] = {"function_name": "qualified", "qualifier": "1", "maximum_retry_attempts": 0}
     assert ministack.run("lambda_event_invoke_config", **version)["changed"]
     assert not ministack.run("lambda_event_invoke_config", **version)["changed"]
     assert stored_invoke_config(ministack, "qualified") is None
@@ -161,14 +161,14 @@ def test_event_invoke_config_of_a_qualifier_is_its_own(ministack: Cloud) -> None
     ("option", "value", "range_"),
     [("maximum_retry_attempts", 3, "0 to 2"), ("maximum_event_age", 59, "60 to 21600")],
 )
-def test_event_invoke_config_names_the_range(ministack: Cloud, option: str, value: int, range_: str) -> None:
+def test_event_invoke_config_names_the_range(ministack: Cloud, option: str, value: Any, range_: str) -> None:
     message = ministack.run.failure("lambda_event_invoke_config", function_name="any", **{option: value})
     assert f"{option} is {value}" in message
     assert range_ in message
 
 
 def test_function_concurrency_through_its_life(cloud: Cloud, function: str) -> None:
-    settings = {"function_name": function, "reserved_concurrent_executions": 5}
+    settings: dict[str, Any] = {"function_name": function, "reserved_concurrent_executions": 5}
     planned = cloud.run("lambda_function_concurrency", check=True, **settings)
     assert planned["changed"]
     assert planned["diff"]["after"] == {"reserved_concurrent_executions": 5}
@@ -180,14 +180,14 @@ def test_function_concurrency_through_its_life(cloud: Cloud, function: str) -> N
         assert not cloud.run("lambda_function_concurrency", check=check, **settings)["changed"]
 
     # 0 stops the function: it is a value like any other, not "none".
-    stopped = {"function_name": function, "reserved_concurrent_executions": 0}
+    stopped: dict[str, Any] = {"function_name": function, "reserved_concurrent_executions": 0}
     assert cloud.run("lambda_function_concurrency", check=True, **stopped)["changed"]
     assert stored_concurrency(cloud, function) == 5
     assert cloud.run("lambda_function_concurrency", **stopped)["changed"]
     assert stored_concurrency(cloud, function) == 0
     assert not cloud.run("lambda_function_concurrency", **stopped)["changed"]
 
-    gone = {"function_name": function, "state": "absent"}
+    gone: dict[str, Any] = {"function_name": function, "state": "absent"}
     assert cloud.run("lambda_function_concurrency", check=True, **gone)["changed"]
     assert stored_concurrency(cloud, function) == 0
     removed = cloud.run("lambda_function_concurrency", **gone)
@@ -195,6 +195,35 @@ def test_function_concurrency_through_its_life(cloud: Cloud, function: str) -> N
     assert removed["diff"]["after"] == {}
     assert stored_concurrency(cloud, function) is None
     assert not cloud.run("lambda_function_concurrency", **gone)["changed"]
+
+
+# moto has no recursion configuration.
+@only_ministack
+def test_recursion_config_through_its_life(cloud: Cloud, function: str) -> None:
+    def stored() -> str:
+        found: str = cloud.client("lambda").get_function_recursion_config(FunctionName=function)["RecursiveLoop"]
+        return found
+
+    assert not cloud.run("lambda_recursion_config", function_name=function, recursive_loop="Terminate")["changed"]
+    allow: dict[str, Any] = {"function_name": function, "recursive_loop": "Allow"}
+    planned = cloud.run("lambda_recursion_config", check=True, **allow)
+    assert planned["changed"]
+    assert planned["diff"]["before"] == {"recursive_loop": "Terminate"}
+    assert stored() == "Terminate"
+    assert cloud.run("lambda_recursion_config", **allow)["changed"]
+    assert stored() == "Allow"
+    for check in (False, True):
+        assert not cloud.run("lambda_recursion_config", check=check, **allow)["changed"]
+    assert cloud.run("lambda_recursion_config", function_name=function, recursive_loop="Terminate")["changed"]
+    assert stored() == "Terminate"
+
+
+def test_recursion_config_of_a_function_that_does_not_exist(ministack: Cloud) -> None:
+    allow: dict[str, Any] = {"function_name": "nobody", "recursive_loop": "Allow"}
+    assert ministack.run("lambda_recursion_config", check=True, **allow)["changed"]
+    default: dict[str, Any] = {"function_name": "nobody", "recursive_loop": "Terminate"}
+    assert not ministack.run("lambda_recursion_config", check=True, **default)["changed"]
+    assert "Check that the function exists" in ministack.run.failure("lambda_recursion_config", **allow)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +234,7 @@ def test_function_concurrency_through_its_life(cloud: Cloud, function: str) -> N
     ],
 )
 def test_a_function_that_does_not_exist(cloud: Cloud, module: str, settings: dict[str, Any]) -> None:
-    target = {"function_name": "nobody"}
+    target: dict[str, Any] = {"function_name": "nobody"}
     assert cloud.run(module, check=True, **target, **settings)["changed"]
     assert not cloud.run(module, **target, state="absent")["changed"]
     message = cloud.run.failure(module, **target, **settings)

@@ -46,7 +46,7 @@ def aws_retry() -> Any:
         delay=2,
         max_delay=15,
         # ResourceConflictException: the function is still being created or updated.
-        catch_extra_error_codes=["NewRole", "ResourceConflictException", "ThrottlingException"],
+        catch_extra_error_codes=["NewRole", "ResourceConflictException", "ThrottlingException", "SlowDown"],
     )
 
 

@@ -1,0 +1,78 @@
+"""The modules that look at the messages of a queue and delete one."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from emulated_cloud import Cloud
+
+
+@pytest.fixture
+def queue(cloud: Cloud) -> str:
+    """The name of a queue with 23 messages, more than two batches."""
+    name = f"queue-{uuid4().hex[:8]}"
+    client = cloud.client("sqs")
+    url = client.create_queue(QueueName=name)["QueueUrl"]
+    for number in range(23):
+        client.send_message(
+            QueueUrl=url,
+            MessageBody=f"body {number}",
+            MessageAttributes={"ErrorCode": {"DataType": "Number", "StringValue": "200"}},
+        )
+    return name
+
+
+def visible(cloud: Cloud, queue: str) -> int:
+    """Return how many messages any reader can get now."""
+    client = cloud.client("sqs")
+    url = client.get_queue_url(QueueName=queue)["QueueUrl"]
+    attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    return int(attributes["Attributes"]["ApproximateNumberOfMessages"])
+
+
+def test_looking_returns_each_message_once_and_keeps_it(cloud: Cloud, queue: str) -> None:
+    for check in (True, False):
+        result = cloud.run("sqs_message_info", check=check, name=queue)
+        assert not result["changed"]
+        assert {message["body"] for message in result["messages"]} == {f"body {number}" for number in range(23)}
+        assert len(result["messages"]) == 23
+        assert visible(cloud, queue) == 23
+        assert result["messages"][0]["message_attributes"] == {"ErrorCode": "200"}
+        assert result["messages"][0]["attributes"]["ApproximateReceiveCount"] == "1" if check else "2"
+
+
+def test_limit_and_visibility_timeout(cloud: Cloud, queue: str) -> None:
+    assert len(cloud.run("sqs_message_info", name=queue, limit=12)["messages"]) == 12
+    assert len(cloud.run("sqs_message_info", name=queue, limit=12, visibility_timeout=300)["messages"]) == 12
+    assert visible(cloud, queue) == 11
+    assert len(cloud.run("sqs_message_info", name=queue)["messages"]) == 11
+
+
+def test_delete_what_was_read(cloud: Cloud, queue: str) -> None:
+    taken: dict[str, Any] = cloud.run("sqs_message_info", name=queue, limit=1, visibility_timeout=300)["messages"][0]
+    message = {"name": queue, "receipt_handle": taken["receipt_handle"]}
+    assert cloud.run("sqs_message", check=True, **message)["changed"]
+    assert cloud.run("sqs_message", **message)["changed"]
+    left = cloud.run("sqs_message_info", name=queue)["messages"]
+    assert len(left) == 22
+    assert taken["message_id"] not in {message["message_id"] for message in left}
+
+
+def test_a_message_only_looked_at_can_be_deleted(cloud: Cloud, queue: str) -> None:
+    handle = cloud.run("sqs_message_info", name=queue, limit=1)["messages"][0]["receipt_handle"]
+    assert cloud.run("sqs_message", name=queue, receipt_handle=handle)["changed"]
+    assert visible(cloud, queue) == 22
+
+
+def test_no_queue_no_messages(cloud: Cloud) -> None:
+    result = cloud.run("sqs_message_info", name="nobodys-queue")
+    assert result["messages"] == []
+    assert result["queue_url"] is None
+    assert not cloud.run("sqs_message", name="nobodys-queue", receipt_handle="x")["changed"]
+
+
+def test_bad_handles_and_numbers_are_named(cloud: Cloud, queue: str) -> None:
+    assert "fresh receipt handle" in cloud.run.failure("sqs_message", name=queue, receipt_handle="no such handle")
+    assert "limit is 0" in cloud.run.failure("sqs_message_info", name=queue, limit=0)
