@@ -1,0 +1,1 @@
+"""Loads CSV files that land in a bucket into MySQL, each version of a file exactly once."""

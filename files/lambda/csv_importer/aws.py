@@ -1,0 +1,215 @@
+"""The bucket, the secret and the function itself, through boto3."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from urllib3.exceptions import HTTPError
+
+from csv_importer.errors import FileRefused, Misconfigured, TransientFault
+from csv_importer.files import FileVersion
+from csv_importer.ports import Credentials
+
+if TYPE_CHECKING:
+    from botocore.response import StreamingBody
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 4})
+"""Short enough that a silent network is noticed before an invocation's time is up."""
+
+REOPENINGS = 5
+"""How often in a row a stream that broke is opened again where it broke."""
+
+_GONE = {
+    "NoSuchKey": "the object is gone",
+    "NoSuchVersion": "this version of the object is gone",
+    "NoSuchBucket": "the bucket is gone",
+    "404": "the object is gone",
+    "405": "this version of the object is a delete marker",
+    "MethodNotAllowed": "this version of the object is a delete marker",
+    "412": "the object was replaced before it was read",
+    "PreconditionFailed": "the object was replaced before it was read",
+    "InvalidObjectState": "the object is archived: restore it, then replay the import",
+}
+
+
+class S3Store:
+    """The bucket: see ports.ObjectStore."""
+
+    def __init__(self, client: "S3Client | None" = None) -> None:
+        """Use a client, or one with the environment's settings."""
+        self._client = client or boto3.client("s3", config=CLIENT_CONFIG)
+
+    def open(self, version: FileVersion, offset: int) -> "S3Stream":
+        """Open one version of an object: see ports.ObjectStore."""
+        return S3Stream(self._client, version, offset)
+
+
+class S3Stream:
+    """An object's content from some offset on; a connection that breaks is replaced where it broke."""
+
+    def __init__(self, client: "S3Client", version: FileVersion, offset: int) -> None:
+        """Open the stream.
+
+        Raises:
+            FileRefused: The object is gone or archived.
+            TransientFault: S3 did not answer.
+            Misconfigured: The role may not read it.
+        """
+        self._client = client
+        self._version = version
+        self._offset = offset
+        self._body: StreamingBody | None = None
+        self._closed = False
+        self.size = 0
+        self._open()
+
+    def read(self, size: int) -> bytes:
+        """Read up to size bytes: see ports.ByteStream."""
+        failures = 0
+        while not self._closed:
+            try:
+                data = self._body.read(size) if self._body else b""
+            except (HTTPClientError, IncompleteReadError, HTTPError, OSError) as error:
+                data = b""
+                failures += 1
+                if failures > REOPENINGS:
+                    raise TransientFault(f"S3 breaks off again and again ({type(error).__name__})") from error
+            self._offset += len(data)
+            if data or self._offset >= self.size:
+                return data
+            # A body that ends too early is a connection that broke.
+            failures += 1
+            if failures > REOPENINGS:
+                raise TransientFault("S3 sends less than the object holds")
+            self._open()
+        return b""
+
+    def close(self) -> None:
+        """Drop the connection: see ports.ByteStream."""
+        self._closed = True
+        if self._body:
+            self._body.close()
+
+    def _open(self) -> None:
+        if self._body:
+            self._body.close()
+        request: GetObjectRequestTypeDef = {"Bucket": self._version.bucket, "Key": self._version.key}
+        if not self._version.version_id.startswith("etag:"):
+            request["VersionId"] = self._version.version_id
+        elif self._version.etag:
+            request["IfMatch"] = f'"{self._version.etag}"'
+        if self._offset:
+            request["Range"] = f"bytes={self._offset}-"
+        try:
+            response = self._client.get_object(**request)
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            if code in ("416", "InvalidRange"):
+                # Nothing follows: what was read last was the end.
+                self._body, self.size = None, self._offset
+                return
+            if code in _GONE:
+                raise FileRefused(f"{_GONE[code]} (S3: {code})") from error
+            raise _client_fault(error, "read the object from S3") from error
+        except BotoCoreError as error:
+            raise TransientFault(f"S3 does not answer ({type(error).__name__})") from error
+        self._body = response["Body"]
+        self.size = self._offset + response["ContentLength"]
+
+
+class SecretsManager:
+    """The importer's secret: see ports.Secrets."""
+
+    KEYS: Mapping[str, type] = {
+        "rds_writer_endpoint": str,
+        "rds_port": int,
+        "rds_username": str,
+        "rds_password": str,
+        "rds_db": str,
+    }
+
+    def __init__(self, secret_id: str, client: "SecretsManagerClient | None" = None) -> None:
+        """Use a client, or one with the environment's settings."""
+        self._secret_id = secret_id
+        self._client = client or boto3.client("secretsmanager", config=CLIENT_CONFIG)
+        self._known: Credentials | None = None
+
+    def credentials(self, *, fresh: bool = False) -> Credentials:
+        """Read the secret: see ports.Secrets."""
+        if fresh or self._known is None:
+            self._known = self._parse(self._fetch())
+        return self._known
+
+    def _fetch(self) -> str | None:
+        try:
+            return self._client.get_secret_value(SecretId=self._secret_id).get("SecretString")
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            if code in ("ResourceNotFoundException", "InvalidRequestException"):
+                raise Misconfigured(
+                    f"secret {self._secret_id!r} does not exist or is being deleted (SECRET_ID)"
+                ) from error
+            raise _client_fault(error, f"read secret {self._secret_id!r}") from error
+        except BotoCoreError as error:
+            raise TransientFault(f"Secrets Manager does not answer ({type(error).__name__})") from error
+
+    def _parse(self, text: str | None) -> Credentials:
+        try:
+            found = json.loads(text or "")
+        except ValueError:
+            # The error would show the text.
+            raise Misconfigured(f"secret {self._secret_id!r} is not JSON") from None
+        if not isinstance(found, dict):
+            raise Misconfigured(f"secret {self._secret_id!r} is not a JSON object")
+        missing = [key for key in self.KEYS if found.get(key) in (None, "")]
+        if missing:
+            raise Misconfigured(f"secret {self._secret_id!r} lacks {', '.join(missing)}")
+        try:
+            port = int(str(found["rds_port"]))
+        except ValueError:
+            raise Misconfigured(f"secret {self._secret_id!r}: rds_port is no number") from None
+        return Credentials(
+            host=str(found["rds_writer_endpoint"]),
+            port=port,
+            user=str(found["rds_username"]),
+            password=str(found["rds_password"]),
+            database=str(found["rds_db"]),
+        )
+
+
+class Continuation:
+    """Hands the rest of the work to another invocation of the same function."""
+
+    def __init__(self, function: str, client: "LambdaClient | None" = None) -> None:
+        """Use a client, or one with the environment's settings, made when it is needed."""
+        self._function = function
+        self._client = client
+
+    def send(self, event: Mapping[str, object]) -> None:
+        """Invoke the function with an event, asynchronously.
+
+        Raises:
+            TransientFault: It was not accepted; the event at hand has to be tried again instead.
+        """
+        self._client = self._client or boto3.client("lambda", config=CLIENT_CONFIG)
+        try:
+            self._client.invoke(FunctionName=self._function, InvocationType="Event", Payload=json.dumps(event).encode())
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            raise TransientFault(f"the function could not be invoked to go on ({code})") from error
+        except BotoCoreError as error:
+            raise TransientFault(f"Lambda does not answer ({type(error).__name__})") from error
+
+
+def _client_fault(error: ClientError, what: str) -> TransientFault | Misconfigured:
+    code = error.response.get("Error", {}).get("Code", "")
+    if code in ("AccessDenied", "AccessDeniedException", "403"):
+        return Misconfigured(f"the function's role may not {what} ({code})")
+    return TransientFault(f"cannot {what} ({code})")

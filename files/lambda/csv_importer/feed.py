@@ -1,0 +1,92 @@
+"""A MySQL connection that answers LOAD DATA LOCAL from memory, and from nothing else.
+
+The server chooses the name of the file that the client has to send: a plain driver opens whatever it
+names. Here no file is ever opened. The driver has no public hook for this, so two of its methods are
+replaced; its version is pinned, and tests/importer/test_feed.py fails where a new one differs.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pymysql.connections import Connection, MySQLResult
+from pymysql.cursors import Cursor
+from pymysql.err import OperationalError
+from pymysql.protocol import LoadLocalPacketWrapper
+
+FEED_NAME = "rows"
+"""The only name that the server may ask for."""
+
+FILE_REFUSED = 2068
+"""MySQL's own number for a file that the client does not hand over."""
+
+PACKET_BYTES = 512 * 1024
+"""The most that is sent in one packet: below what any server accepts."""
+
+if TYPE_CHECKING:
+    _Base = Connection[Cursor]
+    type _Packet = Any
+else:
+    _Base = Connection
+
+
+class FeedConnection(_Base):
+    """A connection that sends prepared bytes to LOAD DATA LOCAL INFILE 'rows'."""
+
+    feed: Iterator[bytes] | None = None
+    """What the next LOAD DATA LOCAL sends; used up by it."""
+
+    if TYPE_CHECKING:
+        _result: MySQLResult | None
+        server_status: int
+
+        def _read_packet(self, packet_type: Any = ...) -> _Packet: ...
+
+    def _read_query_result(self, unbuffered: bool = False) -> int:
+        if unbuffered:
+            raise NotImplementedError("results are read whole here")
+        self._result = None
+        result = _FeedResult(self)
+        result.read()
+        self._result = result
+        if result.server_status is not None:
+            self.server_status = result.server_status
+        return result.affected_rows or 0
+
+    def take_feed(self, name: bytes) -> Iterator[bytes]:
+        """Hand over what may be sent.
+
+        Args:
+            name: What the server asks for.
+
+        Raises:
+            OperationalError: That is anything but the feed.
+        """
+        feed, self.feed = self.feed, None
+        if feed is None or name != FEED_NAME.encode():
+            raise OperationalError(FILE_REFUSED, f"the server asked for the file {name!r}, which it may not have")
+        return feed
+
+
+class _FeedResult(MySQLResult):
+    connection: FeedConnection
+
+    def _read_load_local_packet(self, first_packet: "_Packet") -> None:
+        connection = self.connection
+        try:
+            for data in connection.take_feed(LoadLocalPacketWrapper(first_packet).filename):
+                for start in range(0, len(data), PACKET_BYTES):
+                    connection.write_packet(data[start : start + PACKET_BYTES])
+        except BaseException:
+            # The statement has to be ended before the connection can roll back, if there still is one.
+            if connection.open:
+                self._end()
+            raise
+        self._read_ok_packet(self._end())
+
+    def _end(self) -> "_Packet":
+        self.connection.write_packet(b"")
+        return self.connection._read_packet()
+
+    if TYPE_CHECKING:
+
+        def _read_ok_packet(self, packet: _Packet) -> None: ...

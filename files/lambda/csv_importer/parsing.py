@@ -1,0 +1,440 @@
+"""Turns the bytes of a CSV file into rows to store and records to reject. Pure: no AWS, no database.
+
+A file is read in blocks of complete records, each a few thousand rows, and each is checked column by
+column: calls that cover a block are what makes Python fast enough. What becomes of a record depends
+on its own bytes only, never on where a block happens to end, so that reading can stop at the end of
+any block and go on there later with the same result.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from csv_importer.columns import COLUMNS, Column
+from csv_importer.errors import FileRefused
+
+BLOCK_BYTES = 256 * 1024
+"""How much is parsed at once, in bytes."""
+
+MAX_RECORD_BYTES = 32 * 1024
+"""No record is longer, in bytes. The longest that the table can hold is a tenth of that."""
+
+MAX_RECORD_LINES = 1000
+"""No record has more physical lines. The longest that the table can hold has fewer characters."""
+
+RAW_LENGTH = 1000
+"""How much of a rejected record is kept, in characters."""
+
+SEPARATORS = "\x1f\x1e\\"
+"""Characters that mean something in the stream that the database reads: field, row, escape."""
+
+TOO_LONG = f"longer than {MAX_RECORD_BYTES} bytes or {MAX_RECORD_LINES} lines"
+BROKEN_QUOTES = "a quote is never closed, or something follows a closing quote"
+
+type Read = Callable[[int], bytes]
+"""Reads up to so many bytes; nothing only at the end."""
+
+_BOM = b"\xef\xbb\xbf"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SIGNATURES = (
+    (b"\x1f\x8b", "gzip"),
+    (b"PK\x03\x04", "a zip archive or an Excel workbook (xlsx)"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (xls)"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x28\xb5\x2f\xfd", "Zstandard"),
+    (b"PAR1", "Parquet"),
+    (b"%PDF-", "PDF"),
+    (b"\xff\xfe\x00\x00", "UTF-32 text"),
+    (b"\x00\x00\xfe\xff", "UTF-32 text"),
+    (b"\xff\xfe", "UTF-16 text"),
+    (b"\xfe\xff", "UTF-16 text"),
+)
+
+
+class Position(NamedTuple):
+    """How far a file has been read.
+
+    Attributes:
+        offset: Bytes read.
+        line: Physical lines read.
+    """
+
+    offset: int
+    line: int
+
+
+class Reject(NamedTuple):
+    """A record that is not stored.
+
+    Attributes:
+        line: The physical line on which it starts, from 1.
+        column: The column at fault, or None where it is the record as a whole.
+        reason: What is wrong with it; never a value.
+        raw: Its text, capped.
+    """
+
+    line: int
+    column: str | None
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first record of a file.
+
+    Attributes:
+        columns: The columns in the order of the file; none where the file holds blank lines at most.
+        end: Where the rows begin.
+        blank: Blank lines before it.
+    """
+
+    columns: tuple[Column, ...]
+    end: Position
+    blank: int
+
+
+@dataclass(slots=True)
+class Block:
+    """Some records of a file, one after another.
+
+    Attributes:
+        rows: Those to store, values in the order of the header.
+        rejects: Those that are refused.
+        blank: How many lines were blank.
+        end: Where the next block begins.
+        plain: Whether no value holds one of SEPARATORS.
+    """
+
+    rows: list[list[str]]
+    rejects: list[Reject]
+    blank: int
+    end: Position
+    plain: bool
+    _lines: list[str]
+    _spans: Sequence[tuple[int, int]]
+    _first_line: int
+
+    def reject(self, index: int, column: str | None, reason: str) -> Reject:
+        """Describe rows[index] as refused, for a reason that only the database knows."""
+        first, last = self._spans[index]
+        return Reject(self._first_line + first, column, reason, _raw("".join(self._lines[first:last])))
+
+
+def read_header(read: Read) -> tuple[Header, bytes]:
+    """Read the header from the start of a file.
+
+    Args:
+        read: Where the bytes come from.
+
+    Returns:
+        The header, and the bytes read beyond it.
+
+    Raises:
+        FileRefused: This is no CSV file of ours; the message says what it is or which columns are wrong.
+    """
+    buffer = b""
+    while len(buffer) < BLOCK_BYTES and (chunk := read(BLOCK_BYTES - len(buffer))):
+        buffer += chunk
+    for signature, name in _SIGNATURES:
+        if buffer.startswith(signature):
+            raise FileRefused(f"the file is {name}, not CSV in UTF-8")
+    start = len(_BOM) if buffer.startswith(_BOM) else 0
+    # Latin-1 maps each byte to one character: positions in it are positions in the file.
+    lines = io.StringIO(buffer[start : start + MAX_RECORD_BYTES].decode("latin-1"), newline="")
+    offset = start
+    blank = 0
+    for line in lines:
+        if not line.strip("\r\n"):
+            offset += len(line)
+            blank += 1
+            continue
+        raw = line.encode("latin-1")
+        if b"\0" in raw:
+            raise FileRefused("the file starts with NUL bytes: it is binary, or UTF-16 without a byte order mark")
+        end = offset + len(raw)
+        if end == start + MAX_RECORD_BYTES < len(buffer) and not line.endswith(("\r", "\n")):
+            raise FileRefused(f"no header: the first line is longer than {MAX_RECORD_BYTES} bytes")
+        if line.endswith("\r") and buffer[end : end + 1] == b"\n":
+            end += 1
+        return Header(_columns(raw), Position(end, blank + 1), blank), buffer[end:]
+    if len(buffer) - start > MAX_RECORD_BYTES:
+        raise FileRefused(f"no header in the first {MAX_RECORD_BYTES} bytes")
+    return Header((), Position(offset, blank), blank), b""
+
+
+def _columns(raw: bytes) -> tuple[Column, ...]:
+    """Map a header to columns.
+
+    Raises:
+        FileRefused: It is not text, or its columns are not ours.
+    """
+    known = {column.name: column for column in COLUMNS}
+    wanted = ", ".join(known)
+    try:
+        (fields,) = csv.reader([raw.decode()], strict=True)
+    except UnicodeDecodeError:
+        raise FileRefused("the first line is not UTF-8 text") from None
+    except csv.Error:
+        raise FileRefused("the quotes in the first line are not those of CSV") from None
+    names = [field.strip().lower() for field in fields]
+    if not known.keys() & names:
+        for delimiter, name in ((";", "semicolon"), ("\t", "tab"), ("|", "bar")):
+            if known.keys() & {part.strip(' "\r\n').lower() for part in raw.decode().split(delimiter)}:
+                raise FileRefused(f"the delimiter is a {name}: it has to be a comma")
+        # The line may be a row of somebody's data: it is not quoted.
+        raise FileRefused(f"no header: the first line names none of the columns {wanted}")
+    faults = [
+        f"{fault} {', '.join(repr(name[:64]) for name in found[:10])}"
+        for fault, found in (
+            ("missing columns:", [name for name in known if name not in names]),
+            ("unknown columns:", [name for name in dict.fromkeys(names) if name not in known]),
+            ("columns given twice:", [name for name in known if names.count(name) > 1]),
+        )
+        if found
+    ]
+    if faults:
+        raise FileRefused(f"wrong header: {'; '.join(faults)}. It has to name {wanted}, in any order")
+    return tuple(known[name] for name in names)
+
+
+def read_blocks(read: Read, columns: Sequence[Column], start: Position, buffer: bytes = b"") -> Iterator[Block]:
+    """Read the records of a file.
+
+    Args:
+        read: Where the bytes come from.
+        columns: The columns in the order of the file.
+        start: The end of the header or of a block: where buffer, then read, begin.
+        buffer: Bytes that were read already.
+
+    Yields:
+        The records in blocks. Memory is bounded, whatever the file holds.
+    """
+    position = start
+    at_end = False
+    while True:
+        while len(buffer) < BLOCK_BYTES and not at_end:
+            chunk = read(BLOCK_BYTES)
+            at_end = not chunk
+            buffer += chunk
+        if not buffer:
+            return
+        size = len(buffer) if at_end else _complete(buffer)
+        if not size:
+            raw = buffer[: RAW_LENGTH * 4]
+            skipped, buffer, at_end = _skip_line(read, buffer)
+            reject = Reject(position.line + 1, None, TOO_LONG, _raw(_decode(raw)))
+            position = Position(position.offset + skipped, position.line + 1)
+            yield Block([], [reject], 0, position, True, [], [], position.line)
+            continue
+        block = _parse(buffer[:size], len(buffer) - size, at_end, columns, position)
+        buffer = buffer[block.end.offset - position.offset :]
+        position = block.end
+        yield block
+
+
+def _complete(buffer: bytes) -> int:
+    """Count the bytes up to the last end of a line. A final CR may be half of a CRLF: it ends nothing yet."""
+    return max(buffer.rfind(b"\n"), buffer.rfind(b"\r", 0, -1)) + 1
+
+
+def _skip_line(read: Read, buffer: bytes) -> tuple[int, bytes, bool]:
+    """Read past the end of a line of any length; return its length, what was read beyond it, and the end."""
+    skipped = 0
+    at_end = False
+    while True:
+        ends = [at + 1 for at in (buffer.find(b"\n"), buffer.find(b"\r", 0, -1)) if at >= 0]
+        if ends:
+            end = min(ends)
+            end += buffer[end - 1 : end + 1] == b"\r\n"
+            return skipped + end, buffer[end:], at_end
+        if at_end:
+            return skipped + len(buffer), b"", True
+        keep = 1 if buffer.endswith(b"\r") else 0
+        skipped += len(buffer) - keep
+        chunk = read(BLOCK_BYTES)
+        at_end = not chunk
+        buffer = buffer[len(buffer) - keep :] + chunk
+
+
+def _parse(data: bytes, following: int, at_end: bool, columns: Sequence[Column], start: Position) -> Block:
+    """Parse complete lines.
+
+    Args:
+        data: The lines.
+        following: Bytes known to follow them.
+        at_end: Whether the file ends with them.
+        columns: The columns in the order of the file.
+        start: Where in the file they are.
+
+    Returns:
+        All records but one that the last lines begin and do not end.
+    """
+    try:
+        text = data.decode()
+        suspicious = "\0" in text
+    except UnicodeDecodeError:
+        text = _decode(data)
+        suspicious = True
+    lines = list(io.StringIO(text, newline=""))
+    reader = csv.reader(lines, strict=True)
+    broken: list[tuple[int, str]] = []
+    spans: Sequence[tuple[int, int]] = _OneLineEach()
+    used = len(lines)
+    try:
+        rows = list(reader)
+    except csv.Error:
+        rows = []
+    one_line_each = reader.line_num == len(rows) == used
+    if not one_line_each:
+        rows, spans, broken, used = _records(lines, following, at_end)
+    end = Position(start.offset + len(data) - _size(lines[used:]), start.line + used)
+    first_line = start.line + 1
+
+    faults = _faults(rows, columns, suspicious=suspicious)
+    blank = 0
+    rejects = [Reject(first_line + at, None, reason, _raw(lines[at])) for at, reason in broken]
+    if faults:
+        for index, fault in faults.items():
+            if not rows[index]:
+                blank += 1
+                continue
+            first, last = spans[index]
+            record = lines[first:last]
+            at_fault, reason = fault if _size(record) <= MAX_RECORD_BYTES else (None, TOO_LONG)
+            rejects.append(Reject(first_line + first, at_fault, reason, _raw("".join(record))))
+        kept = [index for index in range(len(rows)) if index not in faults]
+        rows = [rows[index] for index in kept]
+        spans = _OneLineEach(kept) if one_line_each else [spans[index] for index in kept]
+    for place, column in enumerate(columns):
+        if column.default is not None:
+            for row in rows:
+                if not row[place]:
+                    row[place] = column.default
+    plain = not any(character in text for character in SEPARATORS)
+    return Block(rows, rejects, blank, end, plain, lines, spans, first_line)
+
+
+class _OneLineEach(Sequence[tuple[int, int]]):
+    """Spans of records that have one line each: nothing is stored where nobody may ask."""
+
+    def __init__(self, kept: Sequence[int] | None = None) -> None:
+        self._kept = kept
+
+    def __getitem__(self, index: int) -> tuple[int, int]:  # type: ignore[override]
+        line = index if self._kept is None else self._kept[index]
+        return line, line + 1
+
+    def __len__(self) -> int:
+        return len(self._kept or ())
+
+
+def _records(
+    lines: list[str], following: int, at_end: bool
+) -> tuple[list[list[str]], list[tuple[int, int]], list[tuple[int, str]], int]:
+    """Read records that may have several lines, or broken quotes.
+
+    Where a record is broken or too long, its first line is refused and reading goes on at the second:
+    a quote that is never closed takes no other row with it.
+
+    Returns:
+        The records; the lines of each as (first, after last); refused lines with their reasons; lines used.
+    """
+    rows: list[list[str]] = []
+    spans: list[tuple[int, int]] = []
+    broken: list[tuple[int, str]] = []
+    first = 0
+    while first < len(lines):
+        window = _Window(lines[first : first + MAX_RECORD_LINES + 1])
+        reader = csv.reader(window, strict=True)
+        base = first
+        reason = None
+        try:
+            for row in reader:
+                after = base + reader.line_num
+                if after - first > 1 and _too_long(lines, first, after):
+                    reason = TOO_LONG
+                    break
+                rows.append(row)
+                spans.append((first, after))
+                first = after
+        except csv.Error:
+            after = base + reader.line_num
+            if window.ended and after < len(lines) and first > base:
+                continue
+            is_open = window.ended and after == len(lines)
+            if _too_long(lines, first, after, following if is_open else 0):
+                reason = TOO_LONG
+            elif is_open and not at_end:
+                return rows, spans, broken, first
+            else:
+                reason = BROKEN_QUOTES
+        if reason:
+            broken.append((first, reason))
+            first += 1
+    return rows, spans, broken, len(lines)
+
+
+class _Window(Iterator[str]):
+    """Lines for a reader; tells whether it asked for more than there are, which an error alone does not."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = iter(lines)
+        self.ended = False
+
+    def __next__(self) -> str:
+        for line in self._lines:
+            return line
+        self.ended = True
+        raise StopIteration
+
+
+def _too_long(lines: list[str], first: int, after: int, following: int = 0) -> bool:
+    return after - first > MAX_RECORD_LINES or _size(lines[first:after]) + following > MAX_RECORD_BYTES
+
+
+def _faults(rows: list[list[str]], columns: Sequence[Column], *, suspicious: bool) -> dict[int, tuple[str | None, str]]:
+    """Find the rows that cannot be stored, blank ones included: column and reason by index."""
+    faults: dict[int, tuple[str | None, str]] = {}
+    width = len(columns)
+    if set(map(len, rows)) - {width}:
+        for index, row in enumerate(rows):
+            if len(row) != width:
+                faults[index] = (None, f"{len(row)} fields instead of {width}")
+    if suspicious:
+        for index, row in enumerate(rows):
+            if index not in faults:
+                for column, value in zip(columns, row, strict=True):
+                    if _SURROGATE.search(value):
+                        faults[index] = (column.name, "not UTF-8")
+                    elif "\0" in value:
+                        faults[index] = (column.name, "a NUL byte")
+    fitting: Sequence[int] = range(len(rows))
+    values = rows
+    if faults:
+        fitting = [index for index in fitting if index not in faults]
+        values = [rows[index] for index in fitting]
+    for column, column_values in zip(columns, zip(*values, strict=True), strict=False):
+        for index, reason in column.faults(column_values).items():
+            faults.setdefault(fitting[index], (column.name, reason))
+    return faults
+
+
+def _decode(data: bytes) -> str:
+    """Decode UTF-8; bytes that are none become lone surrogates, which no valid text holds."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _size(lines: Sequence[str]) -> int:
+    """Count the bytes of some lines."""
+    return sum(len(line.encode("utf-8", "surrogateescape")) for line in lines)
+
+
+def _raw(text: str) -> str:
+    """Make the text of a rejected record fit to be stored and shown."""
+    capped = text.rstrip("\r\n")[:RAW_LENGTH]
+    return capped.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")[:RAW_LENGTH]

@@ -1,0 +1,107 @@
+"""Parses ahead in a thread, so that the database never waits for Python."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from csv_importer.parsing import Block, Position, Reject
+
+BLOCKS_AHEAD = 4
+"""How many blocks may wait: each is about BLOCK_BYTES of memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel[T]:
+    """A block, ready to be loaded.
+
+    Attributes:
+        content: What the loader made of its rows.
+        rows: How many rows that is.
+        rejects: Its rejects.
+        blank: How many lines were blank.
+        end: Where in the file it ends.
+    """
+
+    content: T
+    rows: int
+    rejects: list[Reject]
+    blank: int
+    end: Position
+
+
+class Pipeline[T]:
+    """Parcels in the order of the file; a context manager that ends the thread."""
+
+    def __init__(self, blocks: Iterator[Block], encode: Callable[[Block], T]) -> None:
+        """Prepare; the thread starts with the context.
+
+        Args:
+            blocks: The blocks.
+            encode: What makes a block's content; called in the thread.
+        """
+        self._blocks = blocks
+        self._encode = encode
+        self._queue: queue.Queue[Parcel[T] | BaseException | None] = queue.Queue(BLOCKS_AHEAD)
+        self._stop = threading.Event()
+        # Daemon: a read that hangs must not keep the process alive.
+        self._thread = threading.Thread(target=self._work, name="parser", daemon=True)
+        self._next: Parcel[T] | None = None
+        self._ended = False
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        while self._thread.is_alive():
+            try:
+                self._queue.get(timeout=0.05)
+            except queue.Empty:
+                break
+        self._thread.join(timeout=1)
+
+    def peek(self) -> bool:
+        """Wait for the next parcel; tell whether there is one.
+
+        Raises:
+            Exception: Whatever reading or parsing raised.
+        """
+        if self._next is None and not self._ended:
+            item = self._queue.get()
+            if isinstance(item, BaseException):
+                raise item
+            self._next = item
+            self._ended = item is None
+        return self._next is not None
+
+    def take(self) -> Parcel[T]:
+        """Take the parcel that peek has found."""
+        if self._next is None:
+            raise LookupError("take without peek")
+        parcel, self._next = self._next, None
+        return parcel
+
+    def _work(self) -> None:
+        try:
+            for block in self._blocks:
+                content = self._encode(block)
+                if not self._put(Parcel(content, len(block.rows), block.rejects, block.blank, block.end)):
+                    return
+            self._put(None)
+        except BaseException as error:  # noqa: BLE001 - raised again where the parcels are taken
+            self._put(error)
+
+    def _put(self, item: Parcel[T] | BaseException | None) -> bool:
+        while not self._stop.is_set():
+            try:
+                self._queue.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+            return True
+        return False

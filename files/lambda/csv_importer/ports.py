@@ -1,0 +1,210 @@
+"""What the importer needs of the outside world."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from csv_importer.columns import Column
+from csv_importer.files import FileVersion
+from csv_importer.parsing import Block, Position, Reject
+
+
+class Status(StrEnum):
+    """Where an import stands, as the ledger spells it."""
+
+    CHECKING = "checking"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is done without being asked."""
+        return self in (Status.SUCCEEDED, Status.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Records by what became of them; read is their sum, always."""
+
+    loaded: int = 0
+    rejected: int = 0
+    blank: int = 0
+
+    @property
+    def read(self) -> int:
+        """How many there were."""
+        return self.loaded + self.rejected + self.blank
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(self.loaded + other.loaded, self.rejected + other.rejected, self.blank + other.blank)
+
+    def __sub__(self, other: "Counts") -> "Counts":
+        return Counts(self.loaded - other.loaded, self.rejected - other.rejected, self.blank - other.blank)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file version's row in the ledger.
+
+    Attributes:
+        import_id: Its key.
+        status: Where the import stands.
+        position: Up to where the file has been dealt with.
+        counts: What became of the records up to there.
+        request_id: The invocation that wrote last.
+        size: The object's size in bytes, as far as known.
+        reason: Why it failed.
+    """
+
+    import_id: int
+    status: Status
+    position: Position
+    counts: Counts
+    request_id: str
+    size: int = 0
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """How to reach the database, and as whom."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    database: str
+
+
+class Secrets(Protocol):
+    """The importer's secret."""
+
+    def credentials(self, *, fresh: bool = False) -> Credentials:
+        """Read the secret.
+
+        Args:
+            fresh: Whether what was read before is out of date.
+
+        Raises:
+            Misconfigured: It does not exist, or holds not what it has to.
+            TransientFault: The store did not answer, again and again.
+        """
+
+
+class ByteStream(Protocol):
+    """An object's content from some offset on."""
+
+    @property
+    def size(self) -> int:
+        """The whole object's size in bytes."""
+
+    def read(self, size: int) -> bytes:
+        """Read up to size bytes; nothing only at the end.
+
+        Raises:
+            FileRefused: The object is gone.
+            TransientFault: The store did not answer, again and again.
+        """
+
+    def close(self) -> None:
+        """Drop the connection."""
+
+
+class ObjectStore(Protocol):
+    """The bucket."""
+
+    def open(self, version: FileVersion, offset: int) -> ByteStream:
+        """Open one version of an object at an offset in bytes.
+
+        Raises:
+            FileRefused: It does not exist, or cannot be read without being restored.
+            TransientFault: The store did not answer, again and again.
+        """
+
+
+class Loader[T](Protocol):
+    """One way of getting rows into the table."""
+
+    def encode(self, block: Block) -> T:
+        """Prepare a block; called in the thread that parses."""
+
+    def load(self, contents: Iterator[T], columns: Sequence[Column], import_file: str) -> tuple[int, list[Reject]]:
+        """Store the rows of some blocks, within the transaction.
+
+        Args:
+            contents: What encode made, one item a block.
+            columns: The columns in the order of the file.
+            import_file: What is stored beside each row.
+
+        Returns:
+            How many rows are stored, and those that only the database refuses.
+
+        Raises:
+            RowsAltered: The database would not have stored the values as they are.
+        """
+
+
+class RowsAltered(Exception):
+    """Rows were changed or dropped on their way into the table: the transaction must not be committed."""
+
+
+class Session(Protocol):
+    """A connection that holds the lock of one file version."""
+
+    @property
+    def fast(self) -> "Loader[bytes] | None":
+        """The fast way of loading, or None where the server forbids it."""
+
+    @property
+    def careful(self) -> "Loader[Block]":
+        """The way that finds the rows that the database refuses."""
+
+    def claim(self, *, replay: bool, checking: bool) -> Entry:
+        """Read the ledger's row, having counted this attempt; made if there is none.
+
+        Args:
+            replay: Whether a failed import starts to run again.
+            checking: Whether a new import is checked before it is loaded.
+        """
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit at the end; roll back on an exception."""
+
+    def reject(self, entry: Entry, rejects: Sequence[Reject]) -> None:
+        """Store rejects, within the transaction."""
+
+    def advance(self, before: Entry, after: Entry) -> None:
+        """Store progress, within the transaction.
+
+        Raises:
+            TransientFault: The ledger's row is not as before says: somebody else wrote it.
+        """
+
+    def check_table(self) -> None:
+        """Compare the table with COLUMNS.
+
+        Raises:
+            FileRefused: It is missing, or has been altered.
+        """
+
+
+class Database(Protocol):
+    """The database."""
+
+    def open(self, version: FileVersion, patience: float) -> "AbstractContextManager[Session | Entry]":
+        """Connect and take the lock of a file version.
+
+        Args:
+            version: The file version.
+            patience: How long to wait for somebody else who holds the lock, in seconds.
+
+        Returns:
+            The session; or the ledger's row, where another invocation ended the import or works on it.
+
+        Raises:
+            TransientFault: The database cannot be reached or used now, or the lock stays taken.
+            Misconfigured: The secret, the certificate or the user is wrong.
+        """

@@ -1,0 +1,55 @@
+"""The function's environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from csv_importer.errors import Misconfigured
+
+SHIPPED_CA_FILE = Path(__file__).with_name("ca.pem")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says.
+
+    Attributes:
+        secret_id: SECRET_ID, the importer's secret by name or ARN.
+        bucket: BUCKET_NAME, the only bucket that is served.
+        ca_file: DATABASE_CA_FILE, or the certificate authorities that come with the function.
+        max_reject_ratio: MAX_REJECT_RATIO, the highest share of rows that may be rejected; None for any.
+    """
+
+    secret_id: str
+    bucket: str
+    ca_file: Path
+    max_reject_ratio: float | None
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> "Settings":
+        """Read the settings.
+
+        Raises:
+            Misconfigured: One is missing or malformed; the message names it.
+        """
+        for name in ("SECRET_ID", "BUCKET_NAME"):
+            if not environment.get(name):
+                raise Misconfigured(f"environment variable {name} is not set")
+        return cls(
+            secret_id=environment["SECRET_ID"],
+            bucket=environment["BUCKET_NAME"],
+            ca_file=Path(environment.get("DATABASE_CA_FILE") or SHIPPED_CA_FILE),
+            max_reject_ratio=_ratio(environment.get("MAX_REJECT_RATIO", "")),
+        )
+
+
+def _ratio(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        ratio = float(text)
+    except ValueError:
+        ratio = -1.0
+    if not 0 <= ratio <= 1:
+        raise Misconfigured(f"environment variable MAX_REJECT_RATIO is {text!r}: it has to be a number from 0 to 1")
+    return ratio

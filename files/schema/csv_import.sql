@@ -1,0 +1,33 @@
+-- The ledger: one row a file version. byte_offset and line_number say up to where the file has been
+-- read; they and the counts are committed with the rows that they count.
+CREATE TABLE IF NOT EXISTS csv_import (
+    id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY,
+    -- SHA-256 of bucket, key and version id: the three together are too long for an index.
+    version_hash CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    bucket VARCHAR(63) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    object_key VARCHAR(1024) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    version_id VARCHAR(1024) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    etag VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
+    -- As in customer.import_file, which is shorter than a key may be.
+    import_file VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    -- checking: counted against the highest share of rejects allowed, before anything is loaded.
+    status ENUM('checking', 'running', 'succeeded', 'failed') NOT NULL,
+    size_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0,
+    byte_offset BIGINT UNSIGNED NOT NULL DEFAULT 0,
+    line_number BIGINT UNSIGNED NOT NULL DEFAULT 0,
+    rows_read BIGINT UNSIGNED NOT NULL DEFAULT 0,
+    rows_loaded BIGINT UNSIGNED NOT NULL DEFAULT 0,
+    rows_rejected BIGINT UNSIGNED NOT NULL DEFAULT 0,
+    rows_blank BIGINT UNSIGNED NOT NULL DEFAULT 0,
+    -- Invocations that worked on this version, and the last one's request id, to find its log by.
+    attempts INT UNSIGNED NOT NULL DEFAULT 0,
+    request_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
+    reason VARCHAR(1000) CHARACTER SET utf8mb4 NULL,
+    started_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+    updated_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3),
+    finished_at TIMESTAMP(3) NULL,
+    UNIQUE KEY version_hash (version_hash),
+    KEY status_started (status, started_at),
+    KEY import_file (import_file),
+    CONSTRAINT csv_import_counts CHECK (rows_read = rows_loaded + rows_rejected + rows_blank)
+) ENGINE=InnoDB;

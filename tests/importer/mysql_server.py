@@ -1,0 +1,244 @@
+"""A real MySQL server for a test session, in a container, with TLS from an authority of its own."""
+
+import datetime
+import ipaddress
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pymysql
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from pymysql.cursors import Cursor
+
+IMAGE = os.environ.get("IMPORTER_TEST_IMAGE", "localhost/mysql:8.0")
+MENDING = (
+    f"No container of image {IMAGE} can be started: 'make local' builds the image and installs what runs it;"
+    " IMPORTER_TEST_IMAGE names another image that takes MYSQL_ROOT_PASSWORD."
+)
+START_SECONDS = 90
+
+
+class NoServerError(Exception):
+    """No server can be had; the message says why and what mends it."""
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A certificate authority that lives as long as the tests."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+    @classmethod
+    def create(cls, name: str) -> Self:
+        """Make an authority."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = (
+            _builder(name, name, key, days=1)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        return cls(certificate, key)
+
+    def write(self, path: Path) -> Path:
+        """Write the authority's certificate as PEM."""
+        path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+        return path
+
+    def issue(self, folder: Path, *, address: str = "127.0.0.1", days: int = 1) -> None:
+        """Write a server's certificate.pem and key.pem.
+
+        Args:
+            folder: Where to.
+            address: The address that the certificate is for.
+            days: How long it is valid; negative for one that has expired.
+        """
+        key = ec.generate_private_key(ec.SECP256R1())
+        issuer = self.certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
+        certificate = (
+            _builder("mysql", str(issuer), key, days=days)
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
+            .sign(self.key, hashes.SHA256())
+        )
+        pem = serialization.Encoding.PEM
+        (folder / "certificate.pem").write_bytes(certificate.public_bytes(pem))
+        (folder / "key.pem").write_bytes(
+            key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        )
+        # The server's user inside the container is nobody known out here.
+        (folder / "key.pem").chmod(0o644)
+
+
+def _builder(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey, days: int) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)]))
+        .issuer_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer)]))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=2))
+        .not_valid_after(now + datetime.timedelta(days=days))
+    )
+
+
+class MySqlServer:
+    """A server on a free port of the loopback interface; a context manager that removes it again."""
+
+    host = "127.0.0.1"
+    user = "root"
+
+    def __init__(self, *, options: tuple[str, ...] = ()) -> None:
+        """Prepare a server.
+
+        Args:
+            options: Further options of mysqld.
+        """
+        self.port = _free_port()
+        self.password = secrets.token_urlsafe(16)
+        self.authority = Authority.create("authority of the importer's tests")
+        self._folder = Path(tempfile.mkdtemp(prefix="importer-mysql-"))
+        self._folder.chmod(0o755)
+        self.ca_file = self.authority.write(self._folder / "ca.pem")
+        self.authority.issue(self._folder)
+        self.name = f"importer-test-{os.getpid()}-{self.port}"
+        self._options = options
+        self._engine: list[str] = []
+
+    def __enter__(self) -> Self:
+        """Start the server and wait until it answers.
+
+        Raises:
+            NoServerError: There is no engine or image, or the server does not start.
+        """
+        try:
+            self._engine = _engine()
+            self._run(
+                "run",
+                "--detach",
+                "--name",
+                self.name,
+                *(("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096")),
+                f"--publish=127.0.0.1:{self.port}:3306",
+                f"--volume={self._folder}:/etc/importer-test:ro",
+                f"--env=MYSQL_ROOT_PASSWORD={self.password}",
+                # Tests ask what survives a killed connection, never what survives a power cut.
+                "--tmpfs=/var/lib/mysql:rw,size=4g",
+                IMAGE,
+                "mysqld",
+                "--ssl-ca=/etc/importer-test/ca.pem",
+                "--ssl-cert=/etc/importer-test/certificate.pem",
+                "--ssl-key=/etc/importer-test/key.pem",
+                "--require-secure-transport=ON",
+                "--local-infile=ON",
+                "--skip-name-resolve",
+                "--skip-log-bin",
+                "--innodb-flush-log-at-trx-commit=2",
+                *self._options,
+            )
+            self.wait()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove the container and its files."""
+        if self._engine:
+            subprocess.run([*self._engine, "rm", "--force", "--volumes", self.name], check=False, capture_output=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def wait(self) -> None:
+        """Wait until the server answers.
+
+        Raises:
+            NoServerError: It has not within START_SECONDS.
+        """
+        until = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self.connect().close()
+            except pymysql.MySQLError as error:
+                if time.monotonic() > until:
+                    logs = subprocess.run([*self._engine, "logs", self.name], check=False, capture_output=True)
+                    tail = logs.stderr.decode(errors="replace")[-2000:]
+                    raise NoServerError(
+                        f"{MENDING}\nThe server does not answer ({error}); its log ends:\n{tail}"
+                    ) from error
+                time.sleep(0.2)
+            else:
+                return
+
+    def connect(self, database: str | None = None, **options: Any) -> "pymysql.Connection[Cursor]":
+        """Connect as the administrator, with full verification."""
+        settings: dict[str, Any] = {
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "password": self.password,
+            "database": database,
+            "autocommit": True,
+            "charset": "utf8mb4",
+            "ssl_ca": str(self.ca_file),
+            "ssl_verify_cert": True,
+            "ssl_verify_identity": True,
+            "connect_timeout": 10,
+        }
+        return pymysql.connect(**settings | options)
+
+    def restart(self) -> None:
+        """Kill the server as a crash would, and start it again."""
+        self._run("restart", "--time", "10", self.name)
+        self.wait()
+
+    def stop(self) -> None:
+        """Stop the server."""
+        self._run("stop", "--time", "10", self.name)
+
+    def start(self) -> None:
+        """Start it again."""
+        self._run("start", self.name)
+
+    def _run(self, *arguments: str) -> str:
+        done = subprocess.run([*self._engine, *arguments], check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise NoServerError(f"{MENDING}\n{' '.join(self._engine)} {arguments[0]}: {done.stderr.strip()}")
+        return done.stdout
+
+
+@contextmanager
+def _no_server(reason: str) -> Iterator[None]:
+    yield
+    raise NoServerError(f"{MENDING}\n{reason}")
+
+
+def _engine() -> list[str]:
+    """Find the engine that holds the image."""
+    # runc works also where cgroups are hybrid, which crun refuses.
+    runtime = ["--runtime", "runc"] if shutil.which("runc") else []
+    for engine in (["podman", *runtime], ["docker"]):
+        if shutil.which(engine[0]):
+            found = subprocess.run([*engine, "image", "inspect", IMAGE], check=False, capture_output=True)
+            if found.returncode == 0:
+                return engine
+    raise NoServerError(f"{MENDING}\nNeither podman nor docker has it.")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
