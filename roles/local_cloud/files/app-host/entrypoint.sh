@@ -1,0 +1,7 @@
+#!/bin/sh
+# The part of cloud-init that a host needs here: host keys of its own, then sshd.
+set -eu
+
+ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
+mkdir -p /run/sshd
+exec /usr/sbin/sshd -D -e

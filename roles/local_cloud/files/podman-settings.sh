@@ -1,0 +1,36 @@
+#!/bin/sh
+# Finds settings with which Podman can run a container on this machine, by running one.
+#   podman-settings.sh DIRECTORY
+# In a virtual machine whose root may not raise limits, or with hybrid control groups, Podman's own settings fail.
+# Keeps what worked as DIRECTORY/containers.conf; no such file means that the machine's own settings do.
+set -eu
+
+directory=$1
+conf=$directory/containers.conf
+root=$directory/root
+rm -f "$conf"
+for folder in bin dev etc lib lib64 proc run sys tmp usr; do
+    mkdir -p "$root/$folder"
+done
+
+works() {
+    podman run --rm --network=none --rootfs --volume=/usr:/usr:ro --volume=/lib:/lib:ro --volume=/lib64:/lib64:ro \
+        "$root" /usr/bin/true
+}
+
+if works 2>/dev/null; then
+    exit
+fi
+# No limit above what this very process may have.
+limits="[containers]
+default_ulimits = [\"nofile=$(ulimit -Hn):$(ulimit -Hn)\", \"nproc=4096:4096\"]"
+export CONTAINERS_CONF="$conf"
+printf '%s\n' "$limits" > "$conf"
+if works 2>/dev/null; then
+    exit
+fi
+printf '%s\n\n[engine]\nruntime = "runc"\n' "$limits" > "$conf"
+if ! works; then
+    rm -f "$conf"
+    exit 1
+fi
