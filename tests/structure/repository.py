@@ -1,0 +1,655 @@
+"""The rules that the repository's files keep, each a function from the project's root to a list of breaches.
+
+A breach is one sentence that begins with the file it is in. test_structure.py applies the rules to this
+repository, test_rules.py to small broken ones.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import jinja2.nodes
+import role_readmes
+import yaml
+
+Rule = Callable[[Path], list[str]]
+RULES: list[Rule] = []
+
+AWS_COLLECTIONS = ("amazon.aws.", "community.aws.", "csv_to_aurora.aws.")
+
+# Roles that call AWS and yet are none that a play wires: no states, no connection; each with its reason.
+NO_AWS_ROLES: dict[str, str] = {
+    "local_cloud": "makes the emulator and the first user in it; all of it goes with the emulator",
+}
+
+# Resources that no absent.yml names, since another resource takes them along: module → (module, reason).
+DELETED_WITH: dict[str, tuple[str, str]] = {
+    "amazon.aws.s3_object": ("amazon.aws.s3_bucket", "a bucket is emptied before it is deleted"),
+    "amazon.aws.s3_bucket_notification": ("amazon.aws.s3_bucket", "the notification is a setting of the bucket"),
+    "community.aws.s3_lifecycle": ("amazon.aws.s3_bucket", "the rules are a setting of the bucket"),
+    "community.aws.s3_logging": ("amazon.aws.s3_bucket", "logging is a setting of the bucket"),
+    "amazon.aws.iam_policy": ("amazon.aws.iam_role", "inline policies are part of the role"),
+    "amazon.aws.lambda_policy": ("amazon.aws.lambda", "the permissions are part of the function"),
+    "csv_to_aurora.aws.lambda_event_invoke_config": ("amazon.aws.lambda", "a setting of the function"),
+    "csv_to_aurora.aws.lambda_function_concurrency": ("amazon.aws.lambda", "a setting of the function"),
+    "csv_to_aurora.aws.lambda_recursion_config": ("amazon.aws.lambda", "a setting of the function"),
+}
+
+# Modules that create nothing that outlives the task.
+NOTHING_TO_DESTROY: dict[str, str] = {
+    "amazon.aws.ec2_tag": "tags go with what they are on",
+    "csv_to_aurora.aws.resource_plan": "only compares",
+    "csv_to_aurora.aws.s3_bucket_purge": "only deletes",
+    "csv_to_aurora.aws.sqs_message": "a message goes with its queue",
+}
+
+# Roles without a molecule scenario of their own; each with its reason.
+NO_SCENARIO: dict[str, str] = {
+    "local_cloud": "the end-to-end test starts it, uses it and stops it",
+    "preflight": "tests/preflight runs it with every wrong input",
+}
+
+# Tasks that take a secret in and let none out; each with its reason.
+NO_SECRET_LEFT: dict[str, str] = {
+    "roles/database/tasks/secrets.yml: Secrets | Compare the secrets with what they should be": (
+        "of a password it compares and shows whether there is one"
+    ),
+}
+
+# Files that may name what looks like a path of one machine; each with its reason.
+MACHINE_PATH_EXCEPTIONS: dict[str, str] = {
+    "tests/structure/repository.py": "holds the pattern",
+    "tests/structure/test_rules.py": "breaks the rule on purpose",
+    "roles/local_cloud/files/database/passwd": "the accounts inside a container image",
+}
+
+_TASK_KEYWORDS = frozenset(
+    # One line to read; as a list it would be a page.
+    """any_errors_fatal args async become become_exe become_flags become_method become_user changed_when check_mode
+    collections connection debugger delay delegate_facts delegate_to diff environment failed_when ignore_errors
+    ignore_unreachable listen loop loop_control module_defaults name no_log notify poll port register remote_user
+    retries run_once tags throttle timeout until vars when block rescue always""".split()  # noqa: SIM905
+)
+# Keywords whose value is an expression without braces.
+_BARE_EXPRESSIONS = frozenset(("when", "until", "changed_when", "failed_when", "that"))
+_SECRET_NAME = re.compile(r"(?:^|_)(?:passwords?|secret_strings?|secret_values?|credentials|secret_access_key|token)$")
+# Options of modules that end like a secret and say how to treat it.
+_NO_SECRETS = frozenset(("update_password", "manage_master_user_password", "random_password"))
+_MACHINE_PATH = re.compile(r"(?<![\w.}~-])/(?:work|root|home/(?!admin\b|ubuntu\b)\w+|Users/\w+)\b")
+_INDEX_ADDRESS = re.compile(
+    r"--(?:extra-)?index-url|--trusted-host|PIP_INDEX_URL|UV_INDEX|npm_config_registry"
+    r"|https?://[^\s/\"']*(?:artifactory|nexus|mirror|devpi|proxy)[^\s\"']*",
+    re.IGNORECASE,
+)
+_LINKED_GROUP_VARS = ("all", "app_hosts")
+
+
+def rule(function: Rule) -> Rule:
+    """Add the function to RULES."""
+    RULES.append(function)
+    return function
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads Ansible's YAML, whose tags are of no interest here."""
+
+
+_Loader.add_multi_constructor("!", lambda loader, _suffix, node: loader.construct_scalar(node))
+
+
+def load(path: Path) -> Any:
+    """Return a YAML file's content."""
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  # derives from SafeLoader
+
+
+def roles(root: Path) -> list[Path]:
+    """Return the roles' folders."""
+    return sorted(path for path in (root / "roles").iterdir() if (path / "tasks").is_dir())
+
+
+def playbooks(root: Path) -> list[Path]:
+    """Return the playbooks."""
+    return sorted((root / "playbooks").glob("*.yml"))
+
+
+def tracked_files(root: Path) -> list[Path]:
+    """Return the files that git has or would take, without links."""
+    listed = subprocess.run(
+        ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        check=True,
+        capture_output=True,
+    )
+    paths = [root / name for name in os.fsdecode(listed.stdout).split("\0") if name]
+    return sorted(path for path in paths if path.is_file() and not path.is_symlink())
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task as written.
+
+    Attributes:
+        path: The file.
+        data: The task's keywords.
+        no_log: The task's own or its block's; None where neither says anything.
+    """
+
+    path: Path
+    data: dict[str, Any]
+    no_log: Any
+
+    @property
+    def name(self) -> str:
+        """Its name, or the module where it has none."""
+        return str(self.data.get("name", self.module))
+
+    @property
+    def module(self) -> str:
+        """The module or action as written."""
+        return next((key for key in self.data if key not in _TASK_KEYWORDS and not key.startswith("with_")), "")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The module's arguments; empty where they are given as free text."""
+        found = self.data.get(self.module)
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def state(self) -> str:
+        """The module's state as written, possibly a template."""
+        return str(self.arguments.get("state", ""))
+
+
+def tasks_in(path: Path, data: object, no_log: object = None) -> Iterator[Task]:
+    """Yield the tasks of a list, those in blocks included."""
+    for item in data if isinstance(data, list) else []:
+        own = item.get("no_log", no_log)
+        if "block" in item:
+            for part in ("block", "rescue", "always"):
+                yield from tasks_in(path, item.get(part), own)
+        else:
+            yield Task(path, item, own)
+
+
+def role_tasks(role: Path) -> list[Task]:
+    """Return all tasks and handlers of a role."""
+    files = [path for folder in ("tasks", "handlers") for path in sorted((role / folder).rglob("*.yml"))]
+    return [task for path in files for task in tasks_in(path, load(path))]
+
+
+def play_tasks(path: Path, play: Mapping[str, Any]) -> list[Task]:
+    """Return the tasks that a play has itself."""
+    return [
+        task for part in ("pre_tasks", "tasks", "post_tasks", "handlers") for task in tasks_in(path, play.get(part))
+    ]
+
+
+def expressions(value: object, *, bare: bool = False) -> Iterator[str]:
+    """Yield the templates in a value of a YAML file, bare expressions in braces."""
+    if isinstance(value, str):
+        if "{{" in value or "{%" in value:
+            yield value
+        elif bare:
+            yield "{{ " + value + " }}"
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from expressions(key)
+            yield from expressions(inner, bare=bare or key in _BARE_EXPRESSIONS)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from expressions(inner, bare=bare)
+
+
+def names_read(template: str) -> tuple[set[str], set[str]]:
+    """Return the variables that a template reads, and the attributes and keys that it takes of anything."""
+    tree = jinja2.Environment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"], autoescape=True).parse(template)
+    found = list(tree.find_all(jinja2.nodes.Name))
+    stored = {node.name for node in found if node.ctx != "load"}
+    attributes = {node.attr for node in tree.find_all(jinja2.nodes.Getattr)}
+    for item in tree.find_all(jinja2.nodes.Getitem):
+        if isinstance(item.arg, jinja2.nodes.Const) and isinstance(item.arg.value, str):
+            attributes.add(item.arg.value)
+    return {node.name for node in found} - stored, attributes
+
+
+def is_role_of_aws(role: Path) -> bool:
+    """Say whether a role creates something in the account."""
+    return role.name not in NO_AWS_ROLES and any(is_aws_write(task.module) for task in role_tasks(role))
+
+
+def is_aws_write(module: str) -> bool:
+    """Say whether a module can change something in the account."""
+    return module.startswith(AWS_COLLECTIONS) and not module.endswith("_info") and module not in NOTHING_TO_DESTROY
+
+
+def entry_points(role: Path) -> dict[str, dict[str, Any]]:
+    """Return the role's argument specs by entry point; empty where there are none."""
+    path = role / "meta" / "argument_specs.yml"
+    return ((load(path) or {}).get("argument_specs") or {}) if path.exists() else {}
+
+
+def defaults_of(role: Path) -> dict[str, Any]:
+    """Return the role's defaults."""
+    path = role / "defaults" / "main.yml"
+    return (load(path) or {}) if path.exists() else {}
+
+
+@rule
+def roles_are_complete(root: Path) -> list[str]:
+    """A role has its interface, its tasks and a README."""
+    wanted = ("meta/argument_specs.yml", "meta/main.yml", "README.md", "tasks/main.yml")
+    return [f"{role.name}/{name}: missing." for role in roles(root) for name in wanted if not (role / name).is_file()]
+
+
+@rule
+def defaults_agree_with_argument_specs(root: Path) -> list[str]:
+    """The defaults are the interface, and argument_specs says the same."""
+    breaches = []
+    for role in roles(root):
+        defaults, specs = defaults_of(role), entry_points(role)
+        documented = {name for spec in specs.values() for name in spec.get("options") or {}}
+        where = f"{role.name}/meta/argument_specs.yml"
+        breaches += [
+            f"{where}: '{name}' of defaults/main.yml is missing." for name in defaults if name not in documented
+        ]
+        for spec in specs.values():
+            for name, option in (spec.get("options") or {}).items():
+                if option.get("required"):
+                    if name in defaults or "default" in option:
+                        breaches.append(f"{where}: '{name}' is required and has a default.")
+                elif name not in defaults:
+                    breaches.append(f"{where}: '{name}' is neither required nor in defaults/main.yml.")
+                elif option.get("default") != defaults[name]:
+                    breaches.append(
+                        f"{where}: default of '{name}' is {option.get('default')!r}, "
+                        f"defaults/main.yml has {defaults[name]!r}."
+                    )
+    return breaches
+
+
+def _undescribed(options: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, option in options.items():
+        for key in ("description", "type"):
+            if not option.get(key):
+                yield f"'{prefix}{name}' has no {key}"
+        yield from _undescribed(option.get("options") or {}, f"{prefix}{name}.")
+
+
+@rule
+def options_are_described(root: Path) -> list[str]:
+    """Every entry point and every option, at any depth, says what it is."""
+    breaches = []
+    for role in roles(root):
+        for entry_point, spec in entry_points(role).items():
+            where = f"{role.name}/meta/argument_specs.yml: {entry_point}"
+            breaches += [f"{where} has no {key}." for key in ("short_description", "description") if not spec.get(key)]
+            breaches += [f"{where}: {breach}." for breach in _undescribed(spec.get("options") or {})]
+    return breaches
+
+
+@rule
+def entry_points_have_tasks(root: Path) -> list[str]:
+    """Argument specs are for tasks files that exist."""
+    return [
+        f"{role.name}/meta/argument_specs.yml: there is no tasks/{name}.yml."
+        for role in roles(root)
+        for name in entry_points(role)
+        if not (role / "tasks" / f"{name}.yml").is_file()
+    ]
+
+
+@rule
+def readmes_are_generated(root: Path) -> list[str]:
+    """The tables in the READMEs are what tools/role_readmes.py makes of argument_specs."""
+    breaches = []
+    for role in roles(root):
+        try:
+            wanted = role_readmes.readme(role)
+        except role_readmes.ReadmeError as error:
+            breaches.append(f"{role.name}/README.md: {error}")
+            continue
+        if (role / "README.md").read_text(encoding="utf-8") != wanted:
+            breaches.append(f"{role.name}/README.md: not up to date. Run: tools/role_readmes.py {role.name}")
+    return breaches
+
+
+def _names_set(task: Task) -> Iterator[tuple[str, str]]:
+    """Yield how a task sets variables, and their names."""
+    if "register" in task.data:
+        yield "register", task.data["register"]
+    if task.module == "ansible.builtin.set_fact":
+        yield from (("set_fact", name) for name in task.arguments if name != "cacheable")
+    # Other roles' inputs may be handed over as vars of the import.
+    if not task.module.endswith(("import_role", "include_role")):
+        yield from (("vars", name) for name in task.data.get("vars") or {})
+    control = task.data.get("loop_control") or {}
+    yield from ((key, control[key]) for key in ("loop_var", "index_var", "extended_var") if key in control)
+
+
+@rule
+def variables_carry_their_roles_name(root: Path) -> list[str]:
+    """A role's variables begin with its name, private ones with two underscores before it."""
+    breaches = []
+    for role in roles(root):
+        public, private = f"{role.name}_", f"__{role.name}_"
+        found: list[tuple[Path, str, str]] = []
+        for folder in ("defaults", "vars"):
+            for path in sorted((role / folder).rglob("*.yml")):
+                found += [(path, folder, name) for name in load(path) or {}]
+        for task in role_tasks(role):
+            found += [(task.path, how, name) for how, name in _names_set(task)]
+        for path, how, name in found:
+            allowed = {"defaults": (public,), "register": (private,)}.get(how, (public, private))
+            if not name.startswith(allowed):
+                breaches.append(f"{path.relative_to(root)}: {how} '{name}' does not begin with {' or '.join(allowed)}.")
+    return breaches
+
+
+@rule
+def no_role_reads_anothers_variables(root: Path) -> list[str]:
+    """The playbook wires roles: none knows another."""
+    names = [role.name for role in roles(root)]
+    breaches = []
+    for role in roles(root):
+        own = (f"{role.name}_", f"__{role.name}_")
+        foreign = tuple(prefix for name in names if name != role.name for prefix in (f"{name}_", f"__{name}_"))
+        files = [
+            path for folder in ("tasks", "handlers", "vars", "defaults") for path in (role / folder).rglob("*.yml")
+        ]
+        sources = [(path, template) for path in files for template in expressions(load(path))]
+        sources += [(path, path.read_text(encoding="utf-8")) for path in role.rglob("*.j2")]
+        for path, template in sources:
+            read, _ = names_read(template)
+            breaches += [
+                f"{path.relative_to(root)}: reads '{name}' of another role."
+                for name in sorted(read)
+                if name.startswith(foreign) and not name.startswith(own)
+            ]
+    return sorted(set(breaches))
+
+
+@rule
+def aws_roles_have_all_states(root: Path) -> list[str]:
+    """A role that can change the account can also look, and undo."""
+    breaches = []
+    for role in roles(root):
+        if not is_role_of_aws(role):
+            continue
+        breaches += [
+            f"{role.name}/tasks/{name}.yml: missing."
+            for name in ("present", "absent", "discover")
+            if not (role / "tasks" / f"{name}.yml").is_file()
+        ]
+        state = ((entry_points(role).get("main") or {}).get("options") or {}).get(f"{role.name}_state") or {}
+        missing = {"present", "absent", "discover"} - set(state.get("choices") or [])
+        if missing:
+            breaches.append(
+                f"{role.name}/meta/argument_specs.yml: {role.name}_state lacks {', '.join(sorted(missing))}."
+            )
+        facts = {name for task in role_tasks(role) for how, name in _names_set(task) if how == "set_fact"}
+        if f"{role.name}_outputs" not in facts:
+            breaches.append(f"{role.name}/tasks: nothing sets the fact {role.name}_outputs.")
+    return breaches
+
+
+@rule
+def what_is_created_is_destroyed(root: Path) -> list[str]:
+    """Each kind of resource that a role creates is removed by the same role."""
+    breaches = []
+    for role in filter(is_role_of_aws, roles(root)):
+        writes = [task for task in role_tasks(role) if is_aws_write(task.module)]
+        removed = {task.module for task in writes if task.state == "absent" or "{{" in task.state}
+        for task in writes:
+            if task.state == "absent" or task.module in removed:
+                continue
+            takes_along = DELETED_WITH.get(task.module, ("", ""))[0]
+            if takes_along not in removed:
+                hint = f", nor is {takes_along}, with which it would go" if takes_along else ""
+                breaches.append(
+                    f"{task.path.relative_to(root)}: '{task.name}' creates with {task.module}, "
+                    f"which no task of the role calls with state: absent{hint}."
+                )
+    return breaches
+
+
+@rule
+def discovery_is_read_only(root: Path) -> list[str]:
+    """discover.yml calls info modules and keeps facts."""
+    return [
+        f"{task.path.relative_to(root)}: '{task.name}' calls {task.module}, which can write."
+        for role in roles(root)
+        for task in role_tasks(role)
+        if task.path.stem.startswith("discover")
+        and is_aws_write(task.module)
+        # Some kinds have no info module; asked in check mode for their absence, theirs tell what there is.
+        and task.data.get("check_mode") is not True
+    ]
+
+
+def _all_tasks(root: Path) -> Iterator[Task]:
+    for role in roles(root):
+        yield from role_tasks(role)
+    for path in playbooks(root):
+        for play in load(path) or []:
+            yield from play_tasks(path, play)
+    for path in sorted((root / "playbooks" / "tasks").rglob("*.yml")):
+        yield from tasks_in(path, load(path))
+
+
+@rule
+def modules_have_full_names(root: Path) -> list[str]:
+    """Modules are named with their collection."""
+    return [
+        f"{task.path.relative_to(root)}: '{task.name}' calls '{task.module}' without its collection."
+        for task in _all_tasks(root)
+        if task.module.count(".") < 2
+    ]
+
+
+@rule
+def tasks_are_named_after_their_file(root: Path) -> list[str]:
+    """Output says which file it comes from: "File | Imperative sentence", a template only at its end."""
+    breaches = []
+    for role in roles(root):
+        for task in role_tasks(role):
+            if task.path.parent.name == "handlers":
+                continue
+            prefix = task.path.stem.capitalize() + " | "
+            name = str(task.data.get("name", ""))
+            if not re.fullmatch(re.escape(prefix) + r"[A-Z][^{]*(\{\{.*\}\})?", name):
+                breaches.append(f"{task.path.relative_to(root)}: '{name}' is not '{prefix}Imperative sentence'.")
+    return breaches
+
+
+@rule
+def loops_have_labels(root: Path) -> list[str]:
+    """A loop's output names the item and not all of its content, which may be a secret."""
+    return [
+        f"{task.path.relative_to(root)}: '{task.name}' loops without loop_control.label."
+        for task in _all_tasks(root)
+        if ("loop" in task.data or any(key.startswith("with_") for key in task.data))
+        and "label" not in (task.data.get("loop_control") or {})
+    ]
+
+
+def touches_secret(task: Task) -> str | None:
+    """Return the name by which a task handles a secret, or None."""
+    for key, value in task.arguments.items():
+        if _SECRET_NAME.search(key) and key not in _NO_SECRETS and not isinstance(value, bool):
+            return key
+    for template in expressions({key: value for key, value in task.data.items() if key not in ("name", "no_log")}):
+        variables, attributes = names_read(template)
+        for name in sorted(variables | attributes):
+            if _SECRET_NAME.search(name) and name not in _NO_SECRETS:
+                return name
+    return None
+
+
+@rule
+def secrets_are_not_logged(root: Path) -> list[str]:
+    """A task that touches a secret has no_log, itself or by its block."""
+    return [
+        f"{task.path.relative_to(root)}: '{task.name}' touches '{name}' without no_log."
+        for task in _all_tasks(root)
+        if not task.no_log
+        and f"{task.path.relative_to(root)}: {task.name}" not in NO_SECRET_LEFT
+        and (name := touches_secret(task))
+    ]
+
+
+def _takes_connection(root: Path, module: str) -> bool:
+    """Say whether a module needs to be told how to reach AWS."""
+    collection, _, name = module.rpartition(".")
+    if collection != "csv_to_aurora.aws":
+        return module.startswith(AWS_COLLECTIONS)
+    groups = load(root / "collections/ansible_collections/csv_to_aurora/aws/meta/runtime.yml")["action_groups"]
+    return name in groups["aws"]
+
+
+def _calls_aws(root: Path, path: Path, play: Mapping[str, Any]) -> bool:
+    tasks = play_tasks(path, play)
+    used = {role if isinstance(role, str) else role.get("role", "") for role in play.get("roles") or []}
+    used |= {
+        str(task.arguments.get("name"))
+        for task in tasks
+        if task.module in ("ansible.builtin.import_role", "ansible.builtin.include_role")
+    }
+    for name in used - NO_AWS_ROLES.keys():
+        if (root / "roles" / name / "tasks").is_dir():
+            tasks += role_tasks(root / "roles" / name)
+    return any(_takes_connection(root, task.module) for task in tasks)
+
+
+@rule
+def plays_hand_over_the_connection(root: Path) -> list[str]:
+    """Every playbook that is imported exists; every play that calls AWS says once how to reach it."""
+    breaches = []
+    for path in playbooks(root):
+        for play in load(path) or []:
+            where = path.relative_to(root)
+            imported = play.get("ansible.builtin.import_playbook", play.get("import_playbook"))
+            if imported is not None:
+                if not (path.parent / imported).is_file():
+                    breaches.append(f"{where}: imports {imported}, which does not exist.")
+                continue
+            groups = {
+                key: value
+                for key, value in (play.get("module_defaults") or {}).items()
+                if key.startswith("group/") and "aws_connection" in str(value)
+            }
+            if _calls_aws(root, path, play) and not groups:
+                breaches.append(
+                    f"{where}: play '{play.get('name')}' calls AWS without a group in module_defaults "
+                    "that hands aws_connection over."
+                )
+    return breaches
+
+
+def _inventory_variables(root: Path, inventory: Path) -> dict[str, Any]:
+    merged: dict[str, Any] = load(root / "group_vars" / "all.yml") or {}
+    for path in sorted((inventory / "group_vars" / "all").glob("*.yml")):
+        if path.exists():
+            merged |= load(path) or {}
+    return merged
+
+
+@rule
+def inventories_are_whole(root: Path) -> list[str]:
+    """An inventory is one environment, and its dynamic part asks for that environment's hosts."""
+    breaches = []
+    for inventory in sorted(path for path in (root / "inventories").iterdir() if path.is_dir()):
+        where = inventory.relative_to(root)
+        missing = [
+            name for name in ("hosts.yml", "aws_ec2.yml", "group_vars/all/main.yml") if not (inventory / name).is_file()
+        ]
+        breaches += [f"{where}/{name}: missing." for name in missing]
+        for group in _LINKED_GROUP_VARS:
+            shared = root / "group_vars" / f"{group}.yml"
+            link = inventory / "group_vars" / group / "00_common.yml"
+            if shared.exists() and (not link.is_symlink() or link.resolve() != shared.resolve()):
+                breaches.append(f"{where}/group_vars/{group}/00_common.yml: no link to group_vars/{group}.yml.")
+        if missing:
+            continue
+        variables, dynamic = _inventory_variables(root, inventory), load(inventory / "aws_ec2.yml")
+        filters = dynamic.get("filters") or {}
+        for what, found, wanted in (
+            ("environment_name", variables.get("environment_name"), inventory.name),
+            ("regions", dynamic.get("regions"), [variables.get("aws_region")]),
+            ("tag:Project", filters.get("tag:Project"), variables.get("project")),
+            ("tag:Environment", filters.get("tag:Environment"), variables.get("environment_name")),
+        ):
+            if found != wanted:
+                breaches.append(f"{where}: {what} is {found!r}, not {wanted!r}.")
+    return breaches
+
+
+@rule
+def files_know_no_machine(root: Path) -> list[str]:
+    """No file names a path of one machine or the address of a package index."""
+    breaches = []
+    for path in tracked_files(root):
+        where = str(path.relative_to(root))
+        if where in MACHINE_PATH_EXCEPTIONS:
+            continue
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        for number, line in enumerate(text.splitlines(), start=1):
+            found = _MACHINE_PATH.search(line) or _INDEX_ADDRESS.search(line)
+            if found:
+                breaches.append(f"{where}:{number}: '{found.group()}'.")
+    return breaches
+
+
+@rule
+def readme_commands_exist(root: Path) -> list[str]:
+    """What the README tells people to type exists."""
+    readme, makefile = root / "README.md", root / "Makefile"
+    if not readme.is_file() or not makefile.is_file():
+        return [f"{path.name}: missing." for path in (readme, makefile) if not path.is_file()]
+    text = readme.read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([\w-]+):(?!=)", makefile.read_text(encoding="utf-8"), re.MULTILINE))
+    wanted = re.findall(r"(?:^|`|\$ )make((?: [a-z][\w-]*)+)", text, re.MULTILINE)
+    breaches = [
+        f"README.md: 'make {name}' has no target."
+        for name in sorted({word for words in wanted for word in words.split()})
+        if name not in targets
+    ]
+    paths = set(re.findall(r"(?:playbooks/[\w./-]+\.yml|inventories/[\w-]+|tools/[\w./-]+\.py)", text))
+    return breaches + [f"README.md: there is no {name}." for name in sorted(paths) if not (root / name).exists()]
+
+
+@rule
+def roles_have_scenarios(root: Path) -> list[str]:
+    """Every role is tested on its own."""
+    return [
+        f"molecule/{role.name}/molecule.yml: missing."
+        for role in roles(root)
+        if role.name not in NO_SCENARIO and not (root / "molecule" / role.name / "molecule.yml").is_file()
+    ]
+
+
+@rule
+def exceptions_are_of_something(root: Path) -> list[str]:
+    """The tables of exceptions name what exists."""
+    names = {role.name for role in roles(root)}
+    breaches = [
+        f"{table}: there is no role '{name}'."
+        for table, exceptions in (("NO_AWS_ROLES", NO_AWS_ROLES), ("NO_SCENARIO", NO_SCENARIO))
+        for name in exceptions
+        if name not in names
+    ]
+    breaches += [
+        f"MACHINE_PATH_EXCEPTIONS: there is no {name}."
+        for name in MACHINE_PATH_EXCEPTIONS
+        if not (root / name).exists()
+    ]
+    tasks = {f"{task.path.relative_to(root)}: {task.name}" for task in _all_tasks(root)}
+    return breaches + [f"NO_SECRET_LEFT: there is no task '{name}'." for name in NO_SECRET_LEFT if name not in tasks]
