@@ -1,0 +1,238 @@
+"""A real MySQL server and an S3 that answers over HTTP, for the tests of the importer."""
+
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pymysql
+import pytest
+import yaml
+from moto.server import ThreadedMotoServer
+from mypy_boto3_s3 import S3Client
+from pymysql.cursors import Cursor
+
+from csv_importer import handler
+from csv_importer.importer import Importer
+from csv_importer.mysql import MySqlDatabase
+from csv_importer.ports import Credentials, ObjectStore
+from tests.importer.mysql_server import MySqlServer, NoServerError
+
+SCHEMA = Path(__file__).parents[2] / "files" / "schema"
+TABLES = ("customer", "csv_import", "csv_import_reject")
+BUCKET = "importer-tests"
+PASSWORD = "a password, with 'quotes'"
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Database:
+    """An empty database with the project's tables and users."""
+
+    server: MySqlServer
+    name: str
+    admin: "pymysql.Connection[Cursor]"
+    sleeps: list[float] = field(default_factory=list)
+
+    @property
+    def user(self) -> str:
+        """The importer's user: one of its own in each database, so that tests may lock it out."""
+        return f"importer_{self.name}"
+
+    def query(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Run a statement as the administrator."""
+        with self.admin.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return list(cursor.fetchall())
+
+    def credentials(self, *, fresh: bool = False) -> Credentials:
+        """Hand out the importer's credentials, as a secret would."""
+        del fresh
+        return Credentials(self.server.host, self.server.port, self.user, PASSWORD, self.name)
+
+    def importer(self, store: ObjectStore, *, request_id: str = "request-1", **options: Any) -> Importer:
+        """Make an importer that never really waits."""
+        settings: dict[str, Any] = {
+            "database": MySqlDatabase(self, self.server.ca_file, request_id),
+            "time_left": lambda: 60.0,
+            "log": lambda message, **values: None,
+            "sleep": self.sleeps.append,
+        }
+        return Importer(store=store, **settings | options)
+
+    def customers(self) -> list[tuple[Any, ...]]:
+        """Read what was loaded, in no particular order: sorted."""
+        return sorted(
+            self.query("SELECT title, firstname, lastname, status, email, age, import_file FROM customer ORDER BY id")
+        )
+
+    def rejects(self) -> list[tuple[Any, ...]]:
+        """Read what was rejected: file, line, column, reason, text."""
+        return self.query(
+            "SELECT object_key, r.line_number, column_name, r.reason, raw_text FROM csv_import_reject r"
+            " JOIN csv_import i ON i.id = import_id ORDER BY object_key, version_id, r.line_number"
+        )
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """Read the ledger."""
+        with self.admin.cursor(pymysql.cursors.DictCursor) as cursor:
+            cursor.execute("SELECT * FROM csv_import ORDER BY id")
+            return list(cursor.fetchall())  # type: ignore[arg-type]
+
+    def empty(self) -> None:
+        """Delete all rows."""
+        for table in reversed(TABLES):
+            self.query(f"DELETE FROM {table}")
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[MySqlServer]:
+    try:
+        with MySqlServer() as server:
+            yield server
+    except NoServerError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+def _make_database(server: MySqlServer) -> Database:
+    name = f"t{next(_numbers)}"
+    admin = server.connect()
+    database = Database(server, name, admin)
+    database.query(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    admin.select_db(name)
+    for table in TABLES:
+        database.query((SCHEMA / f"{table}.sql").read_text(encoding="utf-8"))
+    database.query(f"CREATE USER {database.user} IDENTIFIED BY %s REQUIRE SSL", PASSWORD)
+    grants = yaml.safe_load((SCHEMA / "grants.yml").read_text(encoding="utf-8"))
+    for table, privileges in grants["importer"].items():
+        database.query(f"GRANT {', '.join(privileges)} ON {table} TO {database.user}")
+    return database
+
+
+@pytest.fixture
+def database(mysql: MySqlServer) -> Iterator[Database]:
+    database = _make_database(mysql)
+    yield database
+    database.admin.close()
+
+
+@pytest.fixture(scope="module")
+def shared_database(mysql: MySqlServer) -> Iterator[Database]:
+    """One database for all examples of a property: each empties it first."""
+    database = _make_database(mysql)
+    yield database
+    database.admin.close()
+
+
+@dataclass
+class Cloud:
+    """S3 and Secrets Manager over HTTP."""
+
+    endpoint: str
+    s3: S3Client
+
+    def put(self, key: str, content: bytes) -> dict[str, Any]:
+        """Upload an object; return the record of the event that S3 would send."""
+        answer = self.s3.put_object(Bucket=BUCKET, Key=key, Body=content)
+        return record_for(key, answer["VersionId"], answer["ETag"])
+
+
+def record_for(key: str, version_id: str, etag: str, bucket: str = BUCKET) -> dict[str, Any]:
+    """Make a record as S3 writes it: the key is encoded as in a form."""
+    from urllib.parse import quote_plus
+
+    return {
+        "eventSource": "aws:s3",
+        "eventName": "ObjectCreated:Put",
+        "s3": {
+            "bucket": {"name": bucket},
+            "object": {"key": quote_plus(key, safe="/"), "versionId": version_id, "eTag": etag.strip('"')},
+        },
+    }
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Cloud]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in _environment(endpoint).items():
+            patch.setenv(name, value)
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        yield Cloud(endpoint, s3)
+    server.stop()
+
+
+def _environment(endpoint: str) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+class Context:
+    """What Lambda hands to a handler beside the event."""
+
+    function_name = "importer"
+    function_version = "$LATEST"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:importer"
+    aws_request_id = "00000000-0000-0000-0000-000000000001"
+
+    def __init__(self, milliseconds: int = 60_000) -> None:
+        self._milliseconds = milliseconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        """The time left: here it stands still."""
+        return self._milliseconds
+
+
+Invoke = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def invoke(cloud: Cloud, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
+    """Call the handler as Lambda does, with the database's secret in place."""
+    secrets = boto3.client("secretsmanager")
+    secret = secrets.create_secret(Name=f"importer/{database.name}", SecretString=json.dumps(secret_of(database)))
+    monkeypatch.setenv("SECRET_ID", secret["ARN"])
+    monkeypatch.setenv("BUCKET_NAME", BUCKET)
+    monkeypatch.setenv("DATABASE_CA_FILE", str(database.server.ca_file))
+    handler._adapters.clear()
+
+    def call(*records: dict[str, Any], milliseconds: int = 60_000, **more: Any) -> dict[str, Any]:
+        return handler.handle({"Records": list(records), **more}, Context(milliseconds))  # type: ignore[arg-type]
+
+    yield call
+    secrets.delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
+
+
+def secret_of(database: Database) -> dict[str, Any]:
+    """The importer's secret, as the playbooks write it."""
+    return {
+        "rds_writer_endpoint": database.server.host,
+        "rds_port": database.server.port,
+        "rds_username": database.user,
+        "rds_password": PASSWORD,
+        "rds_db": database.name,
+    }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the server, so that the rest can be run without."""
+    here = os.fspath(Path(__file__).parent)
+    for item in items:
+        if os.fspath(item.path).startswith(here) and "mysql" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.mysql)

@@ -1,0 +1,388 @@
+"""Files into a real MySQL: what is stored, rejected, counted and recorded, and that it happens once."""
+
+import csv
+import io
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import pymysql
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from csv_importer import importer as importing
+from csv_importer import mysql as adapter
+from csv_importer import parsing
+from csv_importer.columns import COLUMNS
+from csv_importer.errors import TransientFault
+from csv_importer.feed import FeedConnection
+from csv_importer.importer import Result
+from csv_importer.ports import Counts, Status
+from tests.importer.conftest import Database
+from tests.importer.files import GOOD, HEADER, MemoryStore, lines_of, text_of, version_of
+
+TRICKY = [
+    "😀 𝒳 é e\u0301",
+    "'; DROP TABLE customer; -- ",
+    "=CMD()",
+    "\\",
+    "\\N",
+    "NULL",
+    "\x1f\x1e",
+    "a\x1fb\\\x1ec",
+    "line\r\nbreak\ttab",
+    '"quoted", comma',
+    "%s %(a)s %%",
+    " spaces ",
+    "\x01\x1a\b",
+    "\u2028",
+]
+
+
+def test_a_file_is_loaded_with_its_rejects_and_its_ledger(database: Database) -> None:
+    content = lines_of(GOOD, "", "Mr,a,b,n/a,x@y,1", "Mr,c,d,,x@y,2", "short")
+    outcome = database.importer(MemoryStore(content)).run(version_of("in/customers.csv"))
+    assert outcome.result is Result.SUCCEEDED
+    assert outcome.added == Counts(loaded=2, rejected=2, blank=1)
+    assert database.customers() == [
+        ("Mr", "c", "d", 0, "x@y", 2, "in/customers.csv"),
+        ("Mrs", "Ada", "Lovelace", 1, "ada@example.org", 36, "in/customers.csv"),
+    ]
+    assert database.rejects() == [
+        ("in/customers.csv", 4, "status", "not a whole number from 0 to 127 in plain digits", "Mr,a,b,n/a,x@y,1"),
+        ("in/customers.csv", 6, None, "1 fields instead of 6", "short"),
+    ]
+    (entry,) = database.ledger()
+    assert entry["status"] == "succeeded"
+    assert (entry["rows_read"], entry["rows_loaded"], entry["rows_rejected"], entry["rows_blank"]) == (5, 2, 2, 1)
+    assert (entry["byte_offset"], entry["line_number"], entry["size_bytes"]) == (len(content), 6, len(content))
+    assert (entry["bucket"], entry["object_key"], entry["version_id"]) == ("bucket", "in/customers.csv", "v1")
+    assert (entry["attempts"], entry["request_id"], entry["reason"]) == (1, "request-1", None)
+    assert entry["finished_at"] >= entry["started_at"]
+
+
+@pytest.mark.parametrize("content", [b"", HEADER.encode(), b"\n\n"])
+def test_a_file_without_rows_succeeds(database: Database, content: bytes) -> None:
+    outcome = database.importer(MemoryStore(content)).run(version_of())
+    assert (outcome.result, outcome.entry.counts.loaded) == (Result.SUCCEEDED, 0)
+    assert database.ledger()[0]["rows_blank"] == content.count(b"\n")
+
+
+def test_a_file_that_is_none_of_ours_fails_with_its_reason(database: Database) -> None:
+    outcome = database.importer(MemoryStore(b"\x1f\x8b rest")).run(version_of())
+    assert outcome.result is Result.FAILED
+    (entry,) = database.ledger()
+    assert (entry["status"], entry["reason"]) == ("failed", "the file is gzip, not CSV in UTF-8")
+    assert entry["finished_at"] is not None
+    assert database.customers() == []
+
+
+def test_every_row_bad_succeeds_with_nothing_loaded(database: Database) -> None:
+    outcome = database.importer(MemoryStore(lines_of(*["bad"] * 500))).run(version_of())
+    assert outcome.result is Result.SUCCEEDED
+    assert outcome.entry.counts == Counts(rejected=500)
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_any_text_arrives_as_it_is(database: Database, monkeypatch: pytest.MonkeyPatch, local: bool) -> None:
+    if not local:
+        monkeypatch.setattr(adapter.MySqlSession, "fast", None)
+    rows = [("Mr", text, text[::-1] or "x", "0", f"{text}@x", "1") for text in TRICKY]
+    outcome = database.importer(MemoryStore(text_of(rows).encode())).run(version_of())
+    assert outcome.entry.counts == Counts(loaded=len(rows))
+    assert [row[1:3] for row in database.customers()] == sorted(row[1:3] for row in rows)
+
+
+def test_columns_in_another_order_arrive_in_their_places(database: Database) -> None:
+    content = b"age,EMAIL, lastname,title,status,firstname\n36,ada@example.org,Lovelace,Mrs,1,Ada\n"
+    database.importer(MemoryStore(content)).run(version_of())
+    assert database.customers() == [("Mrs", "Ada", "Lovelace", 1, "ada@example.org", 36, "customers.csv")]
+
+
+def test_a_long_key_is_shortened_and_still_unique(database: Database) -> None:
+    for tail in ("a", "b"):
+        database.importer(MemoryStore(lines_of(GOOD))).run(version_of("é" * 500 + tail))
+    files = {row[-1] for row in database.customers()}
+    assert len(files) == 2
+    assert all(len(name) == 100 and name[:84] == "é" * 83 + "~" for name in files)
+
+
+def test_the_same_version_again_changes_nothing(database: Database) -> None:
+    store = MemoryStore(lines_of(GOOD))
+    database.importer(store).run(version_of())
+    before = (database.customers(), database.ledger())
+    assert database.importer(store, request_id="request-2").run(version_of()).result is Result.DUPLICATE
+    assert (database.customers(), database.ledger()) == before
+
+
+def test_another_version_of_the_same_key_is_another_import(database: Database) -> None:
+    for number in ("v2", "v1"):
+        outcome = database.importer(MemoryStore(lines_of(GOOD))).run(version_of(version_id=number))
+        assert outcome.result is Result.SUCCEEDED
+    assert len(database.customers()) == 2
+    assert [entry["version_id"] for entry in database.ledger()] == ["v2", "v1"]
+
+
+def test_out_of_time_it_commits_and_later_reads_on_from_there(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsing, "BLOCK_BYTES", parsing.MAX_RECORD_BYTES * 2)
+    content = lines_of(*[GOOD] * 10_000, "bad")
+    store = MemoryStore(content)
+    outcome = database.importer(store, time_left=lambda: 0.0).run(version_of())
+    assert outcome.result is Result.UNFINISHED
+    assert 0 < outcome.entry.counts.loaded < 10_000
+    assert outcome.entry.status is Status.RUNNING
+    assert len(database.customers()) == outcome.entry.counts.loaded
+    resumed = database.importer(store).run(version_of())
+    assert store.offsets[-1] == outcome.entry.position.offset
+    assert resumed.result is Result.SUCCEEDED
+    assert resumed.entry.counts == Counts(loaded=10_000, rejected=1)
+    assert resumed.added.loaded == 10_000 - outcome.added.loaded
+    assert len(database.customers()) == 10_000
+    assert [reject[1] for reject in database.rejects()] == [10_002]
+    assert database.ledger()[0]["attempts"] == 2
+
+
+# The highest share of rejects
+
+
+def test_above_the_highest_share_of_rejects_nothing_is_loaded(database: Database) -> None:
+    content = lines_of(GOOD, GOOD, "", "bad")
+    outcome = database.importer(MemoryStore(content), max_reject_ratio=0.33).run(version_of())
+    assert outcome.result is Result.FAILED
+    (entry,) = database.ledger()
+    assert entry["reason"] == "1 of 3 rows (33.3 %) would be rejected, more than MAX_REJECT_RATIO allows (33 %)"
+    assert (entry["rows_read"], entry["byte_offset"]) == (0, 0)
+    assert database.customers() == []
+    assert database.rejects() == []
+
+
+def test_up_to_the_highest_share_of_rejects_the_file_is_loaded(database: Database) -> None:
+    outcome = database.importer(MemoryStore(lines_of(GOOD, GOOD, "", "bad")), max_reject_ratio=0.34).run(version_of())
+    assert outcome.result is Result.SUCCEEDED
+    assert outcome.entry.counts == Counts(2, 1, 1)
+    assert len(database.rejects()) == 1
+
+
+def test_the_check_too_reads_on_where_it_stopped(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsing, "BLOCK_BYTES", parsing.MAX_RECORD_BYTES * 2)
+    store = MemoryStore(lines_of(*[GOOD] * 10_000, "bad"))
+    outcome = database.importer(store, max_reject_ratio=0.5, time_left=lambda: 0.0).run(version_of())
+    assert (outcome.result, outcome.entry.status) == (Result.UNFINISHED, Status.CHECKING)
+    assert outcome.added == Counts()
+    assert database.customers() == []
+    for _ in range(50):
+        outcome = database.importer(store, max_reject_ratio=0.5, time_left=lambda: 0.0).run(version_of())
+        if outcome.result is not Result.UNFINISHED:
+            break
+    assert outcome.result is Result.SUCCEEDED
+    assert outcome.entry.counts == Counts(10_000, 1)
+    assert len(database.customers()) == 10_000
+
+
+# Replays
+
+
+def test_a_failed_import_stays_failed_until_it_is_replayed(database: Database) -> None:
+    database.query("RENAME TABLE customer TO elsewhere")
+    store = MemoryStore(lines_of(GOOD))
+    assert database.importer(store).run(version_of()).result is Result.FAILED
+    database.query("RENAME TABLE elsewhere TO customer")
+    assert database.importer(store).run(version_of()).result is Result.DUPLICATE
+    assert database.customers() == []
+    assert database.importer(store).run(version_of(), replay=True).result is Result.SUCCEEDED
+    assert len(database.customers()) == 1
+    (entry,) = database.ledger()
+    assert (entry["status"], entry["reason"], entry["attempts"]) == ("succeeded", None, 2)
+
+
+def test_a_replay_of_what_succeeded_changes_nothing(database: Database) -> None:
+    store = MemoryStore(lines_of(GOOD))
+    database.importer(store).run(version_of())
+    assert database.importer(store).run(version_of(), replay=True).result is Result.DUPLICATE
+    assert len(database.customers()) == 1
+
+
+# Two at once
+
+
+@contextmanager
+def locked(database: Database, request_id: str = "another") -> Iterator["pymysql.Connection[Any]"]:
+    """Hold the lock of the usual file version, with a ledger row that says who does."""
+    holder = database.server.connect(database.name)
+    with holder.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(%s, 0)", (f"csv_import:{version_of().digest[:48]}",))
+        cursor.execute(
+            "INSERT INTO csv_import (version_hash, bucket, object_key, version_id, import_file, status, request_id)"
+            " VALUES (%s, 'bucket', 'customers.csv', 'v1', 'customers.csv', 'running', %s)",
+            (version_of().digest, request_id),
+        )
+    yield holder
+    if holder.open:
+        holder.close()
+
+
+def test_an_import_in_progress_is_left_to_whoever_is_at_it(database: Database) -> None:
+    done = threading.Event()
+
+    def advance(holder: "pymysql.Connection[Any]") -> None:
+        with holder.cursor() as cursor:
+            while not done.wait(0.1):
+                cursor.execute("UPDATE csv_import SET byte_offset = byte_offset + 1")
+
+    with locked(database) as holder:
+        progress = threading.Thread(target=advance, args=(holder,))
+        progress.start()
+        outcome = database.importer(MemoryStore(lines_of(GOOD))).run(version_of())
+        done.set()
+        progress.join()
+    assert outcome.result is Result.ELSEWHERE
+    assert database.customers() == []
+
+
+def test_a_lock_without_progress_keeps_the_event(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "LOCK_PATIENCE", 0.0)
+    monkeypatch.setattr(importing, "RETRY_PATIENCE", 0.0)
+    with locked(database), pytest.raises(TransientFault, match="locked by a session that shows no progress"):
+        database.importer(MemoryStore(lines_of(GOOD))).run(version_of())
+
+
+def test_a_lock_of_its_own_lost_session_is_waited_for(database: Database) -> None:
+    with locked(database, request_id="request-1") as holder:
+        free = threading.Timer(1.5, holder.close)
+        free.start()
+        outcome = database.importer(MemoryStore(lines_of(GOOD))).run(version_of())
+        free.join()
+        assert outcome.result is Result.SUCCEEDED
+
+
+def test_two_at_once_load_a_file_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "BATCH_ROWS", 100)
+    content = lines_of(*[GOOD] * 5_000)
+    results: list[Result] = []
+
+    def run(number: int) -> None:
+        importer = database.importer(MemoryStore(content), request_id=f"request-{number}")
+        results.append(importer.run(version_of()).result)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Result.SUCCEEDED in results
+    assert set(results) <= {Result.SUCCEEDED, Result.DUPLICATE, Result.ELSEWHERE}
+    assert len(database.customers()) == 5_000
+
+
+# Properties
+
+values = st.text(st.sampled_from('ab@,"\n\r\\ é😀\x1f\x1e') | st.characters(codec="utf-8"), max_size=6)
+rows_of_a_file = st.lists(
+    st.tuples(st.just("Mr"), values, values, st.sampled_from(["", "1", "x"]), values.map("a@b".__add__), st.just("5")),
+    max_size=25,
+)
+
+
+def loaded_by_csv_module(content: str, key: str) -> list[tuple[Any, ...]]:
+    """Read a file with Python's csv module; keep what the columns' rules allow, one value at a time."""
+    kept = []
+    for row in list(csv.reader(io.StringIO(content, newline=""), strict=True))[1:]:
+        if len(row) != 6 or any("\0" in value for value in row):
+            continue
+        if any(column.faults([value]) for column, value in zip(COLUMNS, row, strict=True)):
+            continue
+        kept.append((row[0], row[1], row[2], int(row[3] or 0), row[4], int(row[5]), key))
+    return sorted(kept)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=rows_of_a_file, local=st.booleans())
+def test_what_is_in_the_table_is_what_the_csv_module_reads(
+    shared_database: Database, rows: list[tuple[str, ...]], local: bool
+) -> None:
+    database = shared_database
+    database.empty()
+    content = text_of(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        if not local:
+            patch.setattr(adapter.MySqlSession, "fast", None)
+        outcome = database.importer(MemoryStore(content.encode(), piece=50)).run(version_of())
+    counts = outcome.entry.counts
+    assert outcome.result is Result.SUCCEEDED
+    assert database.customers() == loaded_by_csv_module(content, "customers.csv")
+    assert len(database.rejects()) == counts.rejected
+    assert counts.loaded + counts.rejected + counts.blank == counts.read == database.ledger()[0]["rows_read"] == len(rows)
+
+
+class Killed(BaseException):
+    """The process ends here: nothing that comes after is run."""
+
+
+class FragileConnection(FeedConnection):
+    """A connection that fails at chosen commands."""
+
+    plan: ClassVar[dict[int, str]] = {}
+    count: ClassVar[int] = 0
+
+    def _execute_command(self, command: int, sql: str | bytes) -> None:
+        fate = self.plan.pop(FragileConnection.count, None)
+        FragileConnection.count += 1
+        if fate == "lost before":
+            self._cut()
+        super()._execute_command(command, sql)  # type: ignore[misc]
+        if fate:
+            # The server has the command and carries it out; nobody hears of it.
+            self._cut()
+        if fate == "killed":
+            raise Killed
+
+    def _cut(self) -> None:
+        self._sock.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.lists(st.sampled_from([GOOD, "Mr,a,b,,x@y,1", "bad", "", 'Mr,"a\nb",c,1,x@y,2']), max_size=40),
+    fates=st.dictionaries(
+        st.integers(0, 80), st.sampled_from(["lost before", "answer lost", "killed"]), max_size=12
+    ),
+    checked=st.booleans(),
+)
+def test_any_kills_and_retries_give_the_same_tables_as_one_clean_run(
+    shared_database: Database, rows: list[str], fates: dict[int, str], checked: bool
+) -> None:
+    database = shared_database
+    store = MemoryStore(lines_of(*rows))
+    ratio = 1.0 if checked else None
+
+    def run() -> None:
+        outcome = database.importer(store, max_reject_ratio=ratio).run(version_of())
+        assert outcome.result in (Result.SUCCEEDED, Result.DUPLICATE)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importing, "BATCH_ROWS", 5)
+        patch.setattr(parsing, "BLOCK_BYTES", 120)
+        patch.setattr(parsing, "MAX_RECORD_BYTES", 100)
+        database.empty()
+        run()
+        clean = (database.customers(), database.rejects(), comparable(database))
+        database.empty()
+        patch.setattr(adapter, "FeedConnection", FragileConnection)
+        patch.setattr(FragileConnection, "plan", dict(fates))
+        patch.setattr(FragileConnection, "count", 0)
+        while True:
+            try:
+                run()
+            except Killed:
+                continue
+            break
+    assert (database.customers(), database.rejects(), comparable(database)) == clean
+
+
+def comparable(database: Database) -> list[dict[str, Any]]:
+    """The ledger without what tells one run from another."""
+    volatile = ("id", "attempts", "started_at", "updated_at", "finished_at")
+    return [{name: value for name, value in entry.items() if name not in volatile} for entry in database.ledger()]
