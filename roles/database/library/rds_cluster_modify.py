@@ -1,0 +1,159 @@
+#!/usr/bin/python
+# Copyright: Contributors to the csv-to-aurora project
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: rds_cluster_modify
+version_added: 1.0.0
+short_description: Change what amazon.aws.rds_cluster can only set on a new cluster
+description:
+  - Switches IAM database authentication, and sets the capacity range of Aurora Serverless v2, of a cluster that exists.
+  - M(amazon.aws.rds_cluster) fails on both when the API's description of the cluster lacks the request's name for them,
+    which is always so for IAM authentication and, for the capacity, while the cluster has never had one.
+author:
+  - The csv-to-aurora authors (@csv-to-aurora)
+options:
+  db_cluster_identifier:
+    description:
+      - Identifier of the cluster.
+    type: str
+    required: true
+    aliases: ['cluster_id', 'id']
+  enable_iam_database_authentication:
+    description:
+      - Whether database users can log in with a token of IAM. Not given, it stays as it is.
+    type: bool
+  serverless_v2_scaling_configuration:
+    description:
+      - Range of the capacity of instances of class C(db.serverless). Not given, it stays as it is.
+    type: dict
+    suboptions:
+      min_capacity:
+        description: Least capacity in ACU, in steps of a half.
+        type: float
+        required: true
+      max_capacity:
+        description: Greatest capacity in ACU, in steps of a half.
+        type: float
+        required: true
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+"""
+
+EXAMPLES = r"""
+- name: Let database users log in with a token of IAM
+  rds_cluster_modify:
+    db_cluster_identifier: customers
+    enable_iam_database_authentication: true
+"""
+
+RETURN = r"""
+settings:
+  description: The given settings as they are now, or in check mode as they would be.
+  returned: success
+  type: dict
+  sample: {"enable_iam_database_authentication": true}
+"""
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+
+from ansible_collections.csv_to_aurora.aws.plugins.module_utils.common import exit_with, explained
+
+Settings = dict[str, Any]
+
+
+def from_api(cluster: dict[str, Any]) -> Settings:
+    """Return the two settings of a cluster's description under the module's own names."""
+    scaling = cluster.get("ServerlessV2ScalingConfiguration") or {}
+    return {
+        "enable_iam_database_authentication": bool(cluster.get("IAMDatabaseAuthenticationEnabled")),
+        "serverless_v2_scaling_configuration": {
+            "min_capacity": scaling.get("MinCapacity"),
+            "max_capacity": scaling.get("MaxCapacity"),
+        },
+    }
+
+
+def to_api(settings: Settings) -> dict[str, Any]:
+    """Return the request parameters for settings under the module's own names."""
+    parameters: dict[str, Any] = {}
+    if "enable_iam_database_authentication" in settings:
+        parameters["EnableIAMDatabaseAuthentication"] = settings["enable_iam_database_authentication"]
+    if "serverless_v2_scaling_configuration" in settings:
+        scaling = settings["serverless_v2_scaling_configuration"]
+        parameters["ServerlessV2ScalingConfiguration"] = {
+            "MinCapacity": scaling["min_capacity"],
+            "MaxCapacity": scaling["max_capacity"],
+        }
+    return parameters
+
+
+def current_settings(module: AnsibleAWSModule, client: Any, name: str) -> Settings | None:
+    """Return the cluster's settings; None when there is no such cluster."""
+    with explained(
+        module,
+        f"Cannot describe cluster {name}",
+        "Check the connection and that rds:DescribeDBClusters is allowed",
+    ):
+        try:
+            return from_api(client.describe_db_clusters(aws_retry=True, DBClusterIdentifier=name)["DBClusters"][0])
+        except is_boto3_error_code("DBClusterNotFoundFault"):
+            return None
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "db_cluster_identifier": {"required": True, "aliases": ["cluster_id", "id"]},
+            "enable_iam_database_authentication": {"type": "bool"},
+            "serverless_v2_scaling_configuration": {
+                "type": "dict",
+                "options": {
+                    "min_capacity": {"type": "float", "required": True},
+                    "max_capacity": {"type": "float", "required": True},
+                },
+            },
+        },
+        required_one_of=[["enable_iam_database_authentication", "serverless_v2_scaling_configuration"]],
+        supports_check_mode=True,
+    )
+    name = module.params["db_cluster_identifier"].lower()
+    wanted = {
+        option: module.params[option]
+        for option in ("enable_iam_database_authentication", "serverless_v2_scaling_configuration")
+        if module.params[option] is not None
+    }
+    # A cluster that is being changed refuses the next change until it is available again.
+    retry = AWSRetry.jittered_backoff(
+        retries=20, delay=3, max_delay=30, catch_extra_error_codes=["InvalidDBClusterStateFault"]
+    )
+    client = module.client("rds", retry_decorator=retry)
+    current = current_settings(module, client, name)
+    if current is None:
+        if not module.check_mode:
+            module.fail_json(msg=f"There is no cluster {name} in this region. Create it first, or mend the name")
+        current = {}
+    before = {option: current[option] for option in wanted if option in current}
+    changes = {option: value for option, value in wanted.items() if before.get(option) != value}
+    if changes and not module.check_mode:
+        with explained(
+            module,
+            f"Cannot change {', '.join(changes)} of cluster {name}",
+            "Check that rds:ModifyDBCluster is allowed and that the cluster is available",
+        ):
+            client.modify_db_cluster(aws_retry=True, DBClusterIdentifier=name, ApplyImmediately=True, **to_api(changes))
+    exit_with(module, f"settings of cluster {name}", before, wanted, settings=wanted)
+
+
+if __name__ == "__main__":
+    main()
