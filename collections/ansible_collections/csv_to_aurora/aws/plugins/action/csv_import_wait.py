@@ -37,9 +37,7 @@ class ActionModule(ActionBase):
 
     TRANSFERS_FILES = False
 
-    def run(
-        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the ledger's row as ``csv_import``; fail when nothing has moved for ``timeout`` s.
 
         Raises:

@@ -26,9 +26,7 @@ def foreign_tags(before: dict[str, Any], owner: dict[str, str]) -> dict[str, str
     return {k: owner[k] for k in IDENTITY_TAGS if k in owner and tags.get(k) != owner[k]}
 
 
-def differences(
-    before: dict[str, Any] | None, after: dict[str, Any] | None
-) -> list[dict[str, Any]]:
+def differences(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[dict[str, Any]]:
     """Return the fields of ``after`` that ``before`` does not hold as they should be.
 
     Fields that only ``before`` has are nobody's business: an API answers with far more than a
@@ -48,9 +46,7 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _requires_connection = False
 
-    def run(
-        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return ``differs``, ``action``, ``differences`` and a ``diff`` of the differing fields.
 
         Raises:
