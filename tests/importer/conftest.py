@@ -38,6 +38,7 @@ class Database:
     name: str
     admin: "pymysql.Connection[Cursor]"
     sleeps: list[float] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
     @property
     def user(self) -> str:
@@ -60,10 +61,15 @@ class Database:
         settings: dict[str, Any] = {
             "database": MySqlDatabase(self, self.server.ca_file, request_id),
             "time_left": lambda: 60.0,
-            "log": lambda message, **values: None,
+            "log": self._log,
             "sleep": self.sleeps.append,
         }
         return Importer(store=store, **settings | options)
+
+    def _log(self, message: str, **values: Any) -> None:
+        del message
+        if "fault" in values:
+            self.faults.append(values["fault"])
 
     def customers(self) -> list[tuple[Any, ...]]:
         """Read what was loaded, in no particular order: sorted."""
@@ -99,7 +105,8 @@ def mysql() -> Iterator[MySqlServer]:
         pytest.fail(str(error), pytrace=False)
 
 
-def _make_database(server: MySqlServer) -> Database:
+def make_database(server: MySqlServer) -> Database:
+    """Make a database with the project's tables, and the importer's user with its grants."""
     name = f"t{next(_numbers)}"
     admin = server.connect()
     database = Database(server, name, admin)
@@ -116,7 +123,7 @@ def _make_database(server: MySqlServer) -> Database:
 
 @pytest.fixture
 def database(mysql: MySqlServer) -> Iterator[Database]:
-    database = _make_database(mysql)
+    database = make_database(mysql)
     yield database
     database.admin.close()
 
@@ -124,7 +131,7 @@ def database(mysql: MySqlServer) -> Iterator[Database]:
 @pytest.fixture(scope="module")
 def shared_database(mysql: MySqlServer) -> Iterator[Database]:
     """One database for all examples of a property: each empties it first."""
-    database = _make_database(mysql)
+    database = make_database(mysql)
     yield database
     database.admin.close()
 

@@ -9,8 +9,6 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,10 +20,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pymysql.cursors import Cursor
 
-IMAGE = os.environ.get("IMPORTER_TEST_IMAGE", "localhost/mysql:8.0")
+IMAGE_VARIABLE = "IMPORTER_TEST_IMAGE"
+IMAGES = ("localhost/local-cloud/mysql:8.0", "localhost/mysql:8.0", "mysql:8.0")
 MENDING = (
-    f"No container of image {IMAGE} can be started: 'make local' builds the image and installs what runs it;"
-    " IMPORTER_TEST_IMAGE names another image that takes MYSQL_ROOT_PASSWORD."
+    "The importer's tests need a MySQL server in a container. Run 'make local' once: it builds the image"
+    f" {IMAGES[0]} and installs what runs it. {IMAGE_VARIABLE} names another image that takes MYSQL_ROOT_PASSWORD."
 )
 START_SECONDS = 90
 
@@ -109,10 +108,10 @@ class MySqlServer:
         self.port = _free_port()
         self.password = secrets.token_urlsafe(16)
         self.authority = Authority.create("authority of the importer's tests")
-        self._folder = Path(tempfile.mkdtemp(prefix="importer-mysql-"))
-        self._folder.chmod(0o755)
-        self.ca_file = self.authority.write(self._folder / "ca.pem")
-        self.authority.issue(self._folder)
+        self.folder = Path(tempfile.mkdtemp(prefix="importer-mysql-"))
+        self.folder.chmod(0o755)
+        self.ca_file = self.authority.write(self.folder / "ca.pem")
+        self.authority.issue(self.folder)
         self.name = f"importer-test-{os.getpid()}-{self.port}"
         self._options = options
         self._engine: list[str] = []
@@ -124,19 +123,21 @@ class MySqlServer:
             NoServerError: There is no engine or image, or the server does not start.
         """
         try:
-            self._engine = _engine()
+            self._engine, image = _engine_and_image()
             self._run(
                 "run",
                 "--detach",
                 "--name",
                 self.name,
-                *(("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096")),
+                # What an engine sets by itself is refused where it may not raise limits.
+                "--ulimit=nofile=1024:1024",
+                "--ulimit=nproc=4096:4096",
                 f"--publish=127.0.0.1:{self.port}:3306",
-                f"--volume={self._folder}:/etc/importer-test:ro",
+                f"--volume={self.folder}:/etc/importer-test:ro",
+                # A disk that is soon full.
+                "--tmpfs=/small-disk:rw,size=6m,mode=1777",
                 f"--env=MYSQL_ROOT_PASSWORD={self.password}",
-                # Tests ask what survives a killed connection, never what survives a power cut.
-                "--tmpfs=/var/lib/mysql:rw,size=4g",
-                IMAGE,
+                image,
                 "mysqld",
                 "--ssl-ca=/etc/importer-test/ca.pem",
                 "--ssl-cert=/etc/importer-test/certificate.pem",
@@ -145,6 +146,8 @@ class MySqlServer:
                 "--local-infile=ON",
                 "--skip-name-resolve",
                 "--skip-log-bin",
+                "--innodb-directories=/small-disk",
+                # Tests ask what survives a killed server, never what survives a power cut.
                 "--innodb-flush-log-at-trx-commit=2",
                 *self._options,
             )
@@ -160,7 +163,7 @@ class MySqlServer:
         """Remove the container and its files."""
         if self._engine:
             subprocess.run([*self._engine, "rm", "--force", "--volumes", self.name], check=False, capture_output=True)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def wait(self) -> None:
         """Wait until the server answers.
@@ -202,12 +205,9 @@ class MySqlServer:
 
     def restart(self) -> None:
         """Kill the server as a crash would, and start it again."""
-        self._run("restart", "--time", "10", self.name)
+        self._run("kill", self.name)
+        self.start()
         self.wait()
-
-    def stop(self) -> None:
-        """Stop the server."""
-        self._run("stop", "--time", "10", self.name)
 
     def start(self) -> None:
         """Start it again."""
@@ -220,22 +220,17 @@ class MySqlServer:
         return done.stdout
 
 
-@contextmanager
-def _no_server(reason: str) -> Iterator[None]:
-    yield
-    raise NoServerError(f"{MENDING}\n{reason}")
-
-
-def _engine() -> list[str]:
-    """Find the engine that holds the image."""
+def _engine_and_image() -> tuple[list[str], str]:
+    """Find an engine that has an image."""
     # runc works also where cgroups are hybrid, which crun refuses.
     runtime = ["--runtime", "runc"] if shutil.which("runc") else []
+    images = [os.environ[IMAGE_VARIABLE]] if os.environ.get(IMAGE_VARIABLE) else IMAGES
     for engine in (["podman", *runtime], ["docker"]):
-        if shutil.which(engine[0]):
-            found = subprocess.run([*engine, "image", "inspect", IMAGE], check=False, capture_output=True)
+        for image in images if shutil.which(engine[0]) else ():
+            found = subprocess.run([*engine, "image", "inspect", image], check=False, capture_output=True)
             if found.returncode == 0:
-                return engine
-    raise NoServerError(f"{MENDING}\nNeither podman nor docker has it.")
+                return engine, image
+    raise NoServerError(f"{MENDING}\nNeither podman nor docker has {' or '.join(images)}.")
 
 
 def _free_port() -> int:

@@ -73,12 +73,8 @@ _REFUSED = {
     1467: "the numbers for customer.id are used up",
 }
 _LOGIN_REFUSED = frozenset({1045, 1698})
-_LOCAL_FORBIDDEN = frozenset({1148, 3948, 3950})
-_ROW_REFUSED = frozenset({1048, 1062, 1169, 1264, 1265, 1292, 1366, 1406, 1452, 1644, 1690, 3140, 3819})
-
-
-class _LocalForbidden(Exception):
-    """The server does not take LOAD DATA LOCAL."""
+# A value that does not fit, a constraint or a trigger; LOAD DATA LOCAL forbidden meanwhile.
+_ROWS_REFUSED = frozenset({1048, 1062, 1169, 1264, 1265, 1292, 1366, 1406, 1452, 1644, 1690, 3819, 1148, 3948, 3950})
 
 
 @contextmanager
@@ -100,10 +96,8 @@ def _translated() -> Iterator[None]:
         text = str(error.args[1]) if len(error.args) > 1 else ""
         if code in _REFUSED:
             raise FileRefused(f"{_REFUSED[code]} (MySQL error {code}: {text})") from error
-        if code in _LOCAL_FORBIDDEN:
-            raise _LocalForbidden from error
-        if code in _ROW_REFUSED:
-            # Its text may hold a value of the row.
+        if code in _ROWS_REFUSED:
+            # The server's own text may hold a value.
             raise RowsAltered(f"MySQL error {code}") from error
         raise Misconfigured(f"the database refuses: {text} (MySQL error {code})") from error
     except OSError as error:
@@ -287,27 +281,29 @@ class MySqlSession:
 
     def check_table(self) -> None:
         """Compare the table with COLUMNS: see ports.Session."""
+        altered = f"table {schema.TABLE} has been altered:"
         with _translated():
-            found = {
-                str(name): (str(kind), charset)
-                for name, kind, charset in self._query(
-                    "SELECT column_name, column_type, character_set_name FROM information_schema.columns"
-                    " WHERE table_schema = DATABASE() AND table_name = %s",
-                    schema.TABLE,
-                )
-            }
-        if not found:
+            rows = self._query(
+                "SELECT column_name, column_type, character_set_name,"
+                " is_nullable = 'NO' AND column_default IS NULL AND extra = '' FROM information_schema.columns"
+                " WHERE table_schema = DATABASE() AND table_name = %s",
+                schema.TABLE,
+            )
+        if not rows:
             raise FileRefused(f"table {schema.TABLE} is missing, or the importer may not use it")
-        wanted = {column.name: column.sql_type for column in schema.COLUMNS}
-        wanted[schema.IMPORT_FILE_COLUMN] = f"varchar({schema.IMPORT_FILE_LENGTH})"
-        for name, kind in wanted.items():
-            if name not in found:
-                raise FileRefused(f"table {schema.TABLE} has been altered: column {name} is missing")
-            actual, charset = found[name]
-            if actual != kind:
-                raise FileRefused(f"table {schema.TABLE} has been altered: {name} is {actual} instead of {kind}")
-            if charset not in (None, "utf8mb4"):
-                raise FileRefused(f"table {schema.TABLE} has been altered: {name} is in {charset} instead of utf8mb4")
+        missing = {column.name: column.sql_type for column in schema.COLUMNS}
+        missing[schema.IMPORT_FILE_COLUMN] = f"varchar({schema.IMPORT_FILE_LENGTH})"
+        for name, kind, charset, demanded in rows:
+            wanted = missing.pop(name, None)
+            if wanted is None:
+                if demanded:
+                    raise FileRefused(f"{altered} {name} is none of the importer's columns, and has no default")
+            elif kind != wanted:
+                raise FileRefused(f"{altered} {name} is {kind} instead of {wanted}")
+            elif charset not in (None, "utf8mb4"):
+                raise FileRefused(f"{altered} {name} is in {charset} instead of utf8mb4")
+        if missing:
+            raise FileRefused(f"{altered} it lacks {', '.join(missing)}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -1,0 +1,86 @@
+"""The columns in Python, the tables as created and the users' rights agree."""
+
+import pymysql
+import pytest
+
+from csv_importer.columns import COLUMNS, IMPORT_FILE_COLUMN, IMPORT_FILE_LENGTH
+from csv_importer.mysql import REASON_LENGTH
+from csv_importer.parsing import MAX_RECORD_BYTES, MAX_RECORD_LINES, RAW_LENGTH
+from tests.importer.conftest import PASSWORD, TABLES, Database
+
+
+def columns_of(database: Database, table: str) -> dict[str, tuple[str, str, str | None, str]]:
+    return {
+        name: (kind, nullable, default, extra)
+        for name, kind, nullable, default, extra in database.query(
+            "SELECT column_name, column_type, is_nullable, column_default, extra FROM information_schema.columns"
+            " WHERE table_schema = DATABASE() AND table_name = %s",
+            table,
+        )
+    }
+
+
+def test_the_table_is_what_the_columns_say(database: Database) -> None:
+    found = columns_of(database, "customer")
+    for column in COLUMNS:
+        assert found.pop(column.name) == (column.sql_type, "NO", column.default, "")
+    assert found.pop(IMPORT_FILE_COLUMN) == (f"varchar({IMPORT_FILE_LENGTH})", "NO", None, "")
+    assert found == {
+        "id": ("int", "NO", None, "auto_increment"),
+        "created_at": ("timestamp", "YES", "CURRENT_TIMESTAMP", "DEFAULT_GENERATED"),
+    }
+
+
+def test_the_ledger_holds_what_the_importer_caps() -> None:
+    assert max(len(column.name) for column in COLUMNS) <= 64
+
+
+def test_caps_are_those_of_the_tables(database: Database) -> None:
+    assert columns_of(database, "csv_import_reject")["raw_text"][0] == f"varchar({RAW_LENGTH})"
+    assert columns_of(database, "csv_import")["reason"][0] == f"varchar({REASON_LENGTH})"
+
+
+def test_no_row_that_fits_is_too_long_a_record() -> None:
+    # Four bytes a character at most, or two where it is a quote; and two quotes and a comma each.
+    characters = sum(int("".join(filter(str.isdigit, column.sql_type)) or 3) for column in COLUMNS)
+    assert characters * 4 + len(COLUMNS) * 3 < MAX_RECORD_BYTES
+    assert characters < MAX_RECORD_LINES
+
+
+def test_the_ledger_takes_no_counts_that_do_not_add_up(database: Database) -> None:
+    with pytest.raises(pymysql.OperationalError, match="csv_import_counts"):
+        database.query(
+            "INSERT INTO csv_import (version_hash, bucket, object_key, version_id, import_file, status, rows_read)"
+            " VALUES ('', '', '', '', '', 'running', 1)"
+        )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM customer",
+        "UPDATE customer SET age = 1",
+        "DELETE FROM customer",
+        "SELECT * FROM csv_import_reject",
+        "DELETE FROM csv_import_reject",
+        "DELETE FROM csv_import",
+        "DROP TABLE customer",
+        "CREATE TABLE more (id INT)",
+        "SELECT * FROM mysql.user",
+    ],
+)
+def test_the_importer_may_do_nothing_else(database: Database, statement: str) -> None:
+    connection = database.server.connect(database.name, user=database.user, password=PASSWORD)
+    with connection.cursor() as cursor, pytest.raises(pymysql.OperationalError, match="denied"):
+        cursor.execute(statement)
+    connection.close()
+
+
+def test_the_tables_can_be_created_again(database: Database) -> None:
+    from tests.importer.conftest import SCHEMA
+
+    assert {path.stem for path in SCHEMA.glob("*.sql")} == set(TABLES)
+    with database.admin.cursor() as cursor:
+        for table in TABLES:
+            # One statement a file: the driver refuses two.
+            cursor.execute((SCHEMA / f"{table}.sql").read_text(encoding="utf-8"))
