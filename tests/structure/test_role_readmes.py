@@ -30,7 +30,7 @@ argument_specs:
   empty:
     short_description: Empty it
     description: Removes what V(store_name) keeps.
-""" % ("long " * 20)  # noqa: UP031  # braces are YAML's here
+""" % ("long " * 20)  # braces are YAML's here
 
 TABLES = """
 | Argument | Type | Default | Meaning |
