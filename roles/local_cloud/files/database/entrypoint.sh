@@ -11,7 +11,8 @@ quoted() {
     printf '%s' "$1" | sed -e 's/\\/\\\\/g' -e "s/'/\\\\'/g" -e "1s/^/'/" -e "\$s/\$/'/"
 }
 
-chown mysql:mysql /var/lib/mysql /var/run/mysqld
+
+chown mysql:mysql /var/lib/mysql
 
 if [ ! -d /var/lib/mysql/mysql ]; then
     if [ -z "${MYSQL_ROOT_PASSWORD:-}" ]; then
@@ -22,21 +23,24 @@ if [ ! -d /var/lib/mysql/mysql ]; then
     accounts=/var/lib/mysql-files/accounts.sql
     umask 077
     {
-        echo "SET SESSION sql_log_bin = 0;"
-        echo "ALTER USER 'root'@'localhost' IDENTIFIED BY $(quoted "$MYSQL_ROOT_PASSWORD");"
+        # printf, not echo: a password may contain a backslash.
+        statement() { printf '%s;\n' "$1"; }
+        password=$(quoted "$MYSQL_ROOT_PASSWORD")
+        statement "SET SESSION sql_log_bin = 0"
+        statement "ALTER USER 'root'@'localhost' IDENTIFIED BY $password"
         if [ "${MYSQL_ROOT_HOST:-%}" != localhost ]; then
             root="'root'@$(quoted "${MYSQL_ROOT_HOST:-%}")"
-            echo "CREATE USER $root IDENTIFIED BY $(quoted "$MYSQL_ROOT_PASSWORD");"
-            echo "GRANT ALL ON *.* TO $root WITH GRANT OPTION;"
+            statement "CREATE USER $root IDENTIFIED BY $password"
+            statement "GRANT ALL ON *.* TO $root WITH GRANT OPTION"
         fi
         if [ -n "${MYSQL_DATABASE:-}" ]; then
-            echo "CREATE DATABASE IF NOT EXISTS \`$MYSQL_DATABASE\`;"
+            statement "CREATE DATABASE IF NOT EXISTS \`$MYSQL_DATABASE\`"
         fi
         if [ -n "${MYSQL_USER:-}" ] && [ -n "${MYSQL_PASSWORD:-}" ] && [ "$MYSQL_USER" != root ]; then
             user="$(quoted "$MYSQL_USER")@'%'"
-            echo "CREATE USER $user IDENTIFIED BY $(quoted "$MYSQL_PASSWORD");"
+            statement "CREATE USER $user IDENTIFIED BY $(quoted "$MYSQL_PASSWORD")"
             if [ -n "${MYSQL_DATABASE:-}" ]; then
-                echo "GRANT ALL ON \`$MYSQL_DATABASE\`.* TO $user;"
+                statement "GRANT ALL ON \`$MYSQL_DATABASE\`.* TO $user"
             fi
         fi
     } > "$accounts"
