@@ -1,0 +1,243 @@
+# Copyright: Contributors to the csv-to-aurora project
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Callback: run AWS modules in processes that already have the AWS SDK in memory.
+
+A module call usually starts a Python, imports boto3 and parses the service's description: about a
+second each, some hundred times in a run. ansible-playbook forks a worker for each task anyway; here
+the worker forks once more and runs the module there, with all of that inherited.
+
+This leans on private parts of ansible-core. Where they are not as expected, nothing is replaced and
+modules run as they always do.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import json
+import os
+import runpy
+import sys
+import tempfile
+import traceback
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ansible.plugins.action import ActionBase
+from ansible.plugins.callback import CallbackBase
+from ansible.plugins.loader import module_loader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ansible.playbook import Playbook
+
+DOCUMENTATION = r"""
+name: warm_modules
+type: aggregate
+version_added: 1.0.0
+short_description: Run AWS modules several times as fast on the controller
+description:
+  - Modules of amazon.aws, community.aws and this collection that run on the controller itself are run in a fork of
+    Ansible's own worker, which has the AWS SDK in memory, and not in a newly started Python.
+  - Results are the same. Other modules, other hosts, other interpreters, and tasks with C(become), C(async) or
+    C(environment) are left as they are, and so is everything when ansible-core is of another version than those that
+    this was tested with.
+author:
+  - The csv-to-aurora authors (@csv-to-aurora)
+requirements:
+  - enabled in C(callbacks_enabled)
+options:
+  enabled:
+    description: Whether modules are run warm.
+    type: bool
+    default: true
+    env:
+      - name: ANSIBLE_WARM_MODULES
+    ini:
+      - section: callback_warm_modules
+        key: enabled
+"""
+
+COLLECTIONS = ("amazon.aws.", "community.aws.", "csv_to_aurora.aws.")
+# The services whose descriptions every run of this project needs; any other is read when it is used.
+SERVICES = (
+    "cloudwatch",
+    "ec2",
+    "iam",
+    "lambda",
+    "logs",
+    "rds",
+    "resourcegroupstaggingapi",
+    "s3",
+    "secretsmanager",
+    "sqs",
+    "sts",
+)
+TESTED_CORE = ((2, 20), (2, 22))
+PROFILE = "legacy"
+
+type Execute = Callable[..., dict[str, object]]
+
+
+def warm_up() -> None:
+    """Import the AWS SDK and read its descriptions, once, for all forks to come."""
+    import boto3  # noqa: F401, PLC0415 - costs half a second, only where it is going to be used
+    import botocore.loaders as loaders  # noqa: PLC0415
+    import botocore.session as sessions  # noqa: PLC0415
+    from ansible_collections.amazon.aws.plugins.module_utils import (  # noqa: F401, PLC0415
+        modules,
+    )
+
+    # Each session has a loader of its own, and each loader would parse the same files again.
+    loaders.JSONFileLoader.load_file = functools.cache(loaders.JSONFileLoader.load_file)
+    loaders.JSONFileLoader.__eq__ = lambda _self, other: isinstance(other, loaders.JSONFileLoader)
+    loaders.JSONFileLoader.__hash__ = lambda _self: 0
+    session = sessions.get_session()
+    for service in SERVICES:
+        session.create_client(
+            service, region_name="eu-west-1", aws_access_key_id="-", aws_secret_access_key="-"
+        )
+    # What is here now stays: forks need not copy these pages for the sake of counting references.
+    gc.freeze()
+
+
+def eligible(action: ActionBase, name: str, *, wrap_async: bool) -> bool:
+    """Tell whether a module may run in a fork of this very process."""
+    task, connection = action._task, action._connection
+    interpreter = action._templar.template(
+        action._templar.available_variables.get("ansible_python_interpreter", "")
+    )
+    return (
+        name.startswith(COLLECTIONS)
+        and connection.transport in ("local", "ansible.builtin.local")
+        and interpreter == sys.executable
+        and not (wrap_async or task.async_val or task.become or any(task.environment or ()))
+    )
+
+
+def run_forked(module: str, parameters: bytes) -> tuple[int, str, str]:
+    """Run an Ansible module, by its Python name, in a fork.
+
+    Returns:
+        Its exit code, what it printed, and what it printed to standard error.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        child = os.fork()
+        if child == 0:
+            _become_module(module, parameters, out.fileno(), err.fileno())
+        _, status = os.waitpid(child, 0)
+        out.seek(0)
+        err.seek(0)
+        return (
+            os.waitstatus_to_exitcode(status),
+            out.read().decode(errors="surrogateescape"),
+            err.read().decode(errors="surrogateescape"),
+        )
+
+
+def _become_module(module: str, parameters: bytes, out: int, err: int) -> NoReturn:
+    """Be the module until it ends, as a newly started Python would be."""
+    code = 1
+    try:
+        from ansible.module_utils import _internal, basic  # noqa: PLC0415
+
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        sys.stdin = open(os.devnull)  # noqa: PTH123, SIM115 - lives as long as the process
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+        # Warnings belong into the module's result; only the controller may show them.
+        _internal.is_controller = False
+        basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = parameters, PROFILE
+        runpy.run_module(
+            module, {"_module_fqn": module, "_modlib_path": None}, run_name="__main__", alter_sys=True
+        )
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+    except BaseException:  # noqa: BLE001 - the parent has to be told, whatever it was
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def warm(original: Execute) -> Execute:
+    """Wrap ActionBase._execute_module so that eligible modules run in a fork."""
+    from ansible.module_utils.common.json import (  # noqa: PLC0415
+        Direction,
+        get_module_encoder,
+    )
+
+    encoder = get_module_encoder(PROFILE, Direction.CONTROLLER_TO_MODULE)
+
+    @functools.wraps(original)
+    def execute(
+        self: ActionBase,
+        module_name: str | None = None,
+        module_args: dict[str, Any] | None = None,
+        tmp: str | None = None,
+        task_vars: dict[str, Any] | None = None,
+        *arguments: Any,  # noqa: ANN401 - handed on as they are
+        wrap_async: bool = False,
+        **named: Any,  # noqa: ANN401 - handed on as they are
+    ) -> dict[str, object]:
+        name = module_name or self._task.action
+        if arguments or named or not eligible(self, name, wrap_async=bool(wrap_async)):
+            return original(
+                self,
+                module_name,
+                module_args,
+                tmp,
+                task_vars,
+                *arguments,
+                wrap_async=wrap_async,
+                **named,
+            )
+        found = module_loader.find_plugin_with_context(name)
+        if not found.resolved or not found.resolved_fqcn:
+            return original(self, module_name, module_args, tmp, task_vars)
+        collection, _, short = found.resolved_fqcn.rpartition(".")
+        values = dict(self._task.args if module_args is None else module_args)
+        self._update_module_args(name, values, task_vars or {})
+        parameters = json.dumps({"ANSIBLE_MODULE_ARGS": values}, cls=encoder).encode()
+        code, out, err = run_forked(
+            f"ansible_collections.{collection}.plugins.modules.{short}", parameters
+        )
+        result = self._parse_returned_data(
+            {
+                "rc": code,
+                "stdout": out,
+                "stdout_lines": out.splitlines(),
+                "stderr": err,
+                "stderr_lines": err.splitlines(),
+            },
+            PROFILE,
+        )
+        result.remove_internal_keys()
+        return dict(result.as_result_dict(for_round_trip=True))
+
+    return execute
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc] # ansible-core has no types
+    """Warms the process up when a playbook begins."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "csv_to_aurora.aws.warm_modules"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def v2_playbook_on_start(self, playbook: Playbook) -> None:
+        """Replace how modules are executed, unless this ansible-core is not one that we know."""
+        del playbook
+        from ansible import __version__  # noqa: PLC0415
+
+        low, high = TESTED_CORE
+        if not self.get_option("enabled"):
+            return
+        if not low <= tuple(int(part) for part in __version__.split(".")[:2]) < high:
+            return
+        warm_up()
+        ActionBase._execute_module = warm(ActionBase._execute_module)
