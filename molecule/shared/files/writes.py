@@ -1,0 +1,61 @@
+"""Print, as a JSON list, the calls in a local cloud's record that could change something, oldest first.
+
+    writes.py http://127.0.0.1:4566 eu-west-1
+
+The record is CloudTrail's LookupEvents, which answers with 50 calls at a time and knows the name of a
+call only where that is in the URL or in a header; for EC2, IAM and RDS it is among the parameters.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+READS = re.compile(r"(?:Get|List|Describe|Head|Filter|Lookup|BatchGet|Simulate)[A-Z]|AssumeRole")
+# IAM keeps its record in the first region, wherever the stack is.
+FIRST_REGION = "us-east-1"
+
+
+def recorded(endpoint: str, region: str) -> Iterator[dict[str, Any]]:
+    """Yield all calls in a region's record that it does not know as reads, newest first."""
+    seen: set[str] = set()
+    end: float | None = None
+    while True:
+        query: dict[str, Any] = {"LookupAttributes": [{"AttributeKey": "ReadOnly", "AttributeValue": "false"}]}
+        request = urllib.request.Request(  # noqa: S310  # the endpoint is the test's own
+            endpoint,
+            data=json.dumps(query | ({"EndTime": end} if end is not None else {})).encode(),
+            headers={
+                "Content-Type": "application/x-amz-json-1.1",
+                "X-Amz-Target": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents",
+                "Authorization": f"AWS4-HMAC-SHA256 Credential=any/20200101/{region}/cloudtrail/aws4_request",
+            },
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            events = [event for event in json.load(answer)["Events"] if event["EventId"] not in seen]
+        if not events:
+            return
+        seen.update(event["EventId"] for event in events)
+        end = events[-1]["EventTime"]
+        yield from events
+
+
+def name(event: dict[str, Any]) -> str:
+    """Return the name of the call."""
+    parameters = json.loads(event["CloudTrailEvent"])["requestParameters"] or {}
+    return str(parameters.get("Action", event["EventName"]))
+
+
+def main(endpoint: str, region: str) -> None:
+    """Print the calls that could change something in either region."""
+    events = [event for where in sorted({FIRST_REGION, region}) for event in recorded(endpoint, where)]
+    names = [name(event) for event in sorted(events, key=lambda event: float(event["EventTime"]))]
+    print(json.dumps([call for call in names if not READS.match(call)]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
