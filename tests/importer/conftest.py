@@ -20,7 +20,7 @@ from csv_importer import handler
 from csv_importer.importer import Importer
 from csv_importer.mysql import MySqlDatabase
 from csv_importer.ports import Credentials, ObjectStore
-from tests.importer.mysql_server import MySqlServer, NoServerError
+from .mysql_server import MySqlServer, NoServerError
 
 SCHEMA = Path(__file__).parents[2] / "files" / "schema"
 TABLES = ("customer", "csv_import", "csv_import_reject")

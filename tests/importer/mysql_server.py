@@ -27,6 +27,7 @@ MENDING = (
     f" {IMAGES[0]} and installs what runs it. {IMAGE_VARIABLE} names another image that takes MYSQL_ROOT_PASSWORD."
 )
 START_SECONDS = 90
+SHARED = "/srv/shared"
 
 
 class NoServerError(Exception):
@@ -99,11 +100,14 @@ class MySqlServer:
     host = "127.0.0.1"
     user = "root"
 
-    def __init__(self, *, options: tuple[str, ...] = ()) -> None:
+    def __init__(self, *, options: tuple[str, ...] = (), shared: Path | None = None, durable: bool = False) -> None:
         """Prepare a server.
 
         Args:
             options: Further options of mysqld.
+            shared: A folder whose files the server may load, as SHARED.
+            durable: Whether each commit waits for the disk, as on Aurora; tests ask what survives a killed
+                server, never what survives a power cut.
         """
         self.port = _free_port()
         self.password = secrets.token_urlsafe(16)
@@ -113,7 +117,11 @@ class MySqlServer:
         self.ca_file = self.authority.write(self.folder / "ca.pem")
         self.authority.issue(self.folder)
         self.name = f"importer-test-{os.getpid()}-{self.port}"
-        self._options = options
+        self._options = (*options, f"--innodb-flush-log-at-trx-commit={1 if durable else 2}")
+        self._volumes = [f"--volume={self.folder}:/etc/importer-test:ro"]
+        if shared:
+            self._volumes.append(f"--volume={shared}:{SHARED}:ro")
+            self._options += (f"--secure-file-priv={SHARED}",)
         self._engine: list[str] = []
 
     def __enter__(self) -> Self:
@@ -133,7 +141,7 @@ class MySqlServer:
                 "--ulimit=nofile=1024:1024",
                 "--ulimit=nproc=4096:4096",
                 f"--publish=127.0.0.1:{self.port}:3306",
-                f"--volume={self.folder}:/etc/importer-test:ro",
+                *self._volumes,
                 # A disk that is soon full.
                 "--tmpfs=/small-disk:rw,size=6m,mode=1777",
                 f"--env=MYSQL_ROOT_PASSWORD={self.password}",
@@ -147,8 +155,6 @@ class MySqlServer:
                 "--skip-name-resolve",
                 "--skip-log-bin",
                 "--innodb-directories=/small-disk",
-                # Tests ask what survives a killed server, never what survives a power cut.
-                "--innodb-flush-log-at-trx-commit=2",
                 *self._options,
             )
             self.wait()

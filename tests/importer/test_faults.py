@@ -20,9 +20,9 @@ from csv_importer.errors import FileRefused, Misconfigured, TransientFault
 from csv_importer.importer import Result
 from csv_importer.mysql import LoadData, MySqlDatabase, MySqlSession
 from csv_importer.ports import Counts, Credentials
-from tests.importer.conftest import SCHEMA, Database, make_database
-from tests.importer.files import GOOD, MemoryStore, lines_of, version_of
-from tests.importer.mysql_server import Authority, MySqlServer
+from .conftest import SCHEMA, Database, make_database
+from .files import GOOD, MemoryStore, lines_of, version_of
+from .mysql_server import Authority, MySqlServer
 
 ROWS = 1_000
 CONTENT = lines_of(*[GOOD] * ROWS, "bad")
@@ -186,9 +186,7 @@ def test_a_deadlock_is_tried_again(database: Database) -> None:
     assert_loaded_once(database)
 
 
-def test_a_lock_that_is_waited_for_too_long_is_tried_again(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lock_that_is_waited_for_too_long_is_tried_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(adapter.SESSION, "innodb_lock_wait_timeout", 1)
     rival = database.server.connect(database.name, autocommit=False)
     importer = database.importer(MemoryStore(CONTENT), sleep=lambda _: rival.rollback())

@@ -7,8 +7,8 @@ import pytest
 from pymysql.connections import Connection, MySQLResult
 
 from csv_importer.feed import FEED_NAME, FeedConnection
-from tests.importer.conftest import Database
-from tests.importer.mysql_server import MySqlServer
+from .conftest import Database
+from .mysql_server import MySqlServer
 
 
 @pytest.fixture

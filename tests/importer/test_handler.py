@@ -15,8 +15,8 @@ from csv_importer.errors import Misconfigured
 from csv_importer.files import FileVersion, file_of, records_of
 from csv_importer.handler import EventFailed
 from csv_importer.settings import Settings
-from tests.importer.conftest import BUCKET, Cloud, Context, Database, Invoke, record_for, secret_of
-from tests.importer.files import GOOD, HEADER, lines_of
+from .conftest import BUCKET, Cloud, Context, Database, Invoke, record_for, secret_of
+from .files import GOOD, HEADER, lines_of
 
 ONE = lines_of(GOOD)
 
@@ -54,7 +54,11 @@ def test_any_key_is_found_and_recorded(cloud: Cloud, database: Database, invoke:
     assert len(database.customers()) == 1
 
 
-@given(key=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(lambda key: not key.endswith("/")))
+@given(
+    key=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(
+        lambda key: not key.endswith("/")
+    )
+)
 @settings(max_examples=200)
 def test_a_key_is_decoded_once(key: str) -> None:
     assert file_of(record_for(key, "v", "e"), BUCKET) == FileVersion(BUCKET, key, "v", "e")
@@ -251,7 +255,12 @@ def test_a_secret_that_does_not_exist_is_named(cloud: Cloud, invoke: Invoke, mon
     ],
 )
 def test_a_malformed_secret_is_named_and_never_shown(
-    cloud: Cloud, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str, reason: str
+    cloud: Cloud,
+    invoke: Invoke,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    reason: str,
 ) -> None:
     secrets = boto3.client("secretsmanager")
     name = f"malformed-{abs(hash(text))}"

@@ -21,8 +21,8 @@ from csv_importer.errors import TransientFault
 from csv_importer.feed import FeedConnection
 from csv_importer.importer import Result
 from csv_importer.ports import Counts, Status
-from tests.importer.conftest import Database
-from tests.importer.files import GOOD, HEADER, MemoryStore, lines_of, text_of, version_of
+from .conftest import Database
+from .files import GOOD, HEADER, MemoryStore, lines_of, text_of, version_of
 
 TRICKY = [
     "😀 𝒳 é e\u0301",
@@ -126,7 +126,9 @@ def test_another_version_of_the_same_key_is_another_import(database: Database) -
     assert [entry["version_id"] for entry in database.ledger()] == ["v2", "v1"]
 
 
-def test_out_of_time_it_commits_and_later_reads_on_from_there(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_time_it_commits_and_later_reads_on_from_there(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(parsing, "BLOCK_BYTES", parsing.MAX_RECORD_BYTES * 2)
     content = lines_of(*[GOOD] * 10_000, "bad")
     store = MemoryStore(content)
@@ -314,7 +316,9 @@ def test_what_is_in_the_table_is_what_the_csv_module_reads(
     assert outcome.result is Result.SUCCEEDED
     assert database.customers() == loaded_by_csv_module(content, "customers.csv")
     assert len(database.rejects()) == counts.rejected
-    assert counts.loaded + counts.rejected + counts.blank == counts.read == database.ledger()[0]["rows_read"] == len(rows)
+    assert (
+        counts.loaded + counts.rejected + counts.blank == counts.read == database.ledger()[0]["rows_read"] == len(rows)
+    )
 
 
 class Killed(BaseException):
@@ -346,9 +350,7 @@ class FragileConnection(FeedConnection):
 @settings(max_examples=40, deadline=None)
 @given(
     rows=st.lists(st.sampled_from([GOOD, "Mr,a,b,,x@y,1", "bad", "", 'Mr,"a\nb",c,1,x@y,2']), max_size=40),
-    fates=st.dictionaries(
-        st.integers(0, 80), st.sampled_from(["lost before", "answer lost", "killed"]), max_size=12
-    ),
+    fates=st.dictionaries(st.integers(0, 80), st.sampled_from(["lost before", "answer lost", "killed"]), max_size=12),
     checked=st.booleans(),
 )
 def test_any_kills_and_retries_give_the_same_tables_as_one_clean_run(

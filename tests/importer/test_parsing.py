@@ -15,7 +15,7 @@ from csv_importer import parsing
 from csv_importer.columns import COLUMNS
 from csv_importer.errors import FileRefused
 from csv_importer.parsing import BROKEN_QUOTES, TOO_LONG, Position, Reject, read_blocks, read_header
-from tests.importer.files import GOOD, HEADER, lines_of
+from .files import GOOD, HEADER, lines_of
 
 Parsed = tuple[list[list[str]], list[Reject], int, Position]
 
@@ -217,7 +217,9 @@ def test_a_nul_byte_costs_its_row_only() -> None:
     assert (reject.column, reject.reason) == ("lastname", "a NUL byte")
 
 
-@pytest.mark.parametrize("value", ["😀", "𝒳", "e\u0301", "\u2028", "\x0b\x0c\x1c\x85", "'; DROP TABLE customer; --", "=CMD()"])
+@pytest.mark.parametrize(
+    "value", ["😀", "𝒳", "e\u0301", "\u2028", "\x0b\x0c\x1c\x85", "'; DROP TABLE customer; --", "=CMD()"]
+)
 def test_any_text_is_kept(value: str) -> None:
     rows, rejects, _, _ = parse(lines_of(f"Mr,{value},b,0,x@y,1"))
     assert not rejects
@@ -311,7 +313,9 @@ def is_storable(row: list[str]) -> bool:
         1 <= len(title) <= 50
         and 1 <= len(firstname) <= 255
         and 1 <= len(lastname) <= 255
-        and (status == "" or (status.isascii() and status.isdigit() and str(int(status)) == status and int(status) < 128))
+        and (
+            status == "" or (status.isascii() and status.isdigit() and str(int(status)) == status and int(status) < 128)
+        )
         and 1 <= len(email) <= 255
         and email.count("@") == 1
         and all(email.split("@"))
@@ -324,9 +328,7 @@ def is_storable(row: list[str]) -> bool:
 
 @settings(max_examples=200, deadline=None)
 @given(rows=st.lists(almost_good, max_size=30), end=st.sampled_from(["\n", "\r\n", "\r"]), piece=st.integers(1, 500))
-def test_what_is_stored_is_what_the_csv_module_reads(
-    rows: list[tuple[str, ...]], end: str, piece: int
-) -> None:
+def test_what_is_stored_is_what_the_csv_module_reads(rows: list[tuple[str, ...]], end: str, piece: int) -> None:
     out = io.StringIO(newline="")
     csv.writer(out, lineterminator=end).writerows(rows)
     content = f"{HEADER}{end}{out.getvalue()}"
@@ -340,7 +342,9 @@ def test_what_is_stored_is_what_the_csv_module_reads(
 
 
 anything = st.lists(
-    st.sampled_from([GOOD, GOOD, ",", '"', '""', "\n", "\r", "\r\n", "a", "é", "\0", "x" * 60, "1", "@"]).map(str.encode)
+    st.sampled_from([GOOD, GOOD, ",", '"', '""', "\n", "\r", "\r\n", "a", "é", "\0", "x" * 60, "1", "@"]).map(
+        str.encode
+    )
     | st.binary(max_size=3),
     max_size=60,
 ).map(b"".join)

@@ -301,7 +301,7 @@ class _Counting:
 
     def encode(self, block: Block) -> int:
         """Count the rows that would be stored."""
-        return len(block.rows)
+        return len(block)
 
     def load(self, contents: Iterator[int], columns: Sequence[Column], import_file: str) -> tuple[int, list[Reject]]:
         """Add the counts up."""

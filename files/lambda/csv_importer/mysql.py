@@ -16,7 +16,7 @@ from csv_importer.columns import Column
 from csv_importer.errors import FileRefused, Misconfigured, TransientFault
 from csv_importer.feed import FEED_NAME, FeedConnection
 from csv_importer.files import FileVersion
-from csv_importer.parsing import SEPARATORS, Block, Position, Reject
+from csv_importer.parsing import Block, Position, Reject
 from csv_importer.ports import Counts, Credentials, Entry, RowsAltered, Secrets, Status
 
 CONNECT_SECONDS = 10
@@ -389,20 +389,13 @@ class LoadData:
     It ignores strict mode, and turns what does not fit into warnings: a single one undoes the batch.
     """
 
-    _ESCAPES = str.maketrans({character: f"\\{character}" for character in SEPARATORS})
-
     def __init__(self, connection: FeedConnection) -> None:
         """Load through a connection."""
         self._connection = connection
 
     def encode(self, block: Block) -> bytes:
-        """Write rows with the separators of the statement below."""
-        rows = block.rows
-        if not rows:
-            return b""
-        if not block.plain:
-            rows = [[value.translate(self._ESCAPES) for value in row] for row in rows]
-        return ("\x1e".join(map("\x1f".join, rows)) + "\x1e").encode()
+        """Write the rows with SEPARATORS, which the statement names again."""
+        return block.delimited().encode()
 
     def load(self, contents: Iterator[bytes], columns: Sequence[Column], import_file: str) -> tuple[int, list[Reject]]:
         """Store rows: see ports.Loader."""
@@ -439,34 +432,33 @@ class MultiRowInsert:
         stored = 0
         with self._connection.cursor() as cursor:
             for block in contents:
-                for start in range(0, len(block.rows), INSERT_ROWS):
+                rows = [(*row, import_file) for row in block.rows]
+                for start in range(0, len(rows), INSERT_ROWS):
                     refused: list[tuple[int, str]] = []
-                    stop = min(start + INSERT_ROWS, len(block.rows))
-                    stored += self._insert(cursor, statement, block, range(start, stop), import_file, refused)
-                    rejects += [block.reject(index, None, reason) for index, reason in refused]
+                    stop = min(start + INSERT_ROWS, len(rows))
+                    stored += self._insert(cursor, statement, rows, range(start, stop), refused)
+                    rejects += [block.reject(index, reason) for index, reason in refused]
         return stored, rejects
 
     def _insert(
         self,
         cursor: Cursor,
         statement: str,
-        block: Block,
+        rows: Sequence[tuple[str, ...]],
         indexes: range,
-        import_file: str,
         refused: list[tuple[int, str]],
     ) -> int:
         """Insert some rows; where the database refuses, halve them until the row at fault stands alone."""
         try:
             with _translated():
-                return cursor.executemany(statement, [(*block.rows[index], import_file) for index in indexes]) or 0
+                return cursor.executemany(statement, rows[indexes.start : indexes.stop]) or 0
         except RowsAltered as refusal:
             if len(indexes) == 1:
                 refused.append((indexes[0], f"the database refuses it: {refusal}"))
                 return 0
         middle = len(indexes) // 2
         return sum(
-            self._insert(cursor, statement, block, half, import_file, refused)
-            for half in (indexes[:middle], indexes[middle:])
+            self._insert(cursor, statement, rows, half, refused) for half in (indexes[:middle], indexes[middle:])
         )
 
 

@@ -11,7 +11,8 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import repeat
+from typing import NamedTuple, Protocol
 
 from csv_importer.columns import COLUMNS, Column
 from csv_importer.errors import FileRefused
@@ -28,10 +29,11 @@ MAX_RECORD_LINES = 1000
 RAW_LENGTH = 1000
 """How much of a rejected record is kept, in characters."""
 
-SEPARATORS = "\x1f\x1e\\"
-"""Characters that mean something in the stream that the database reads: field, row, escape."""
+FIELD_END, ROW_END, ESCAPE = SEPARATORS = ("\x1f", "\x1e", "\\")
+"""Characters that mean something in the stream that the database reads."""
 
 TOO_LONG = f"longer than {MAX_RECORD_BYTES} bytes or {MAX_RECORD_LINES} lines"
+_BLANK = "blank"
 BROKEN_QUOTES = "a quote is never closed, or something follows a closing quote"
 
 type Read = Callable[[int], bytes]
@@ -98,31 +100,51 @@ class Header:
     blank: int
 
 
-@dataclass(slots=True)
 class Block:
     """Some records of a file, one after another.
 
     Attributes:
-        rows: Those to store, values in the order of the header.
-        rejects: Those that are refused.
+        rejects: The records that are refused.
         blank: How many lines were blank.
         end: Where the next block begins.
-        plain: Whether no value holds one of SEPARATORS.
     """
 
-    rows: list[list[str]]
-    rejects: list[Reject]
-    blank: int
-    end: Position
-    plain: bool
-    _lines: list[str]
-    _spans: Sequence[tuple[int, int]]
-    _first_line: int
+    __slots__ = ("_plain", "_records", "blank", "end", "rejects")
 
-    def reject(self, index: int, column: str | None, reason: str) -> Reject:
+    def __init__(
+        self, records: "_Records | None", rejects: list[Reject], blank: int, end: Position, *, plain: bool = True
+    ) -> None:
+        """Take the records to store, the others, and whether no value holds one of SEPARATORS."""
+        self.rejects = rejects
+        self.blank = blank
+        self.end = end
+        self._records = records
+        self._plain = plain
+
+    def __len__(self) -> int:
+        """How many rows there are to store."""
+        return len(self._records) if self._records else 0
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The rows to store, values in the order of the header."""
+        return [self._records.fields(index) for index in range(len(self))] if self._records else []
+
+    def delimited(self) -> str:
+        """The rows to store as text, fields and rows separated as the statement for the database says."""
+        if not self._records or not len(self):
+            return ""
+        if self._plain:
+            return self._records.joined(FIELD_END, ROW_END)
+        escapes = str.maketrans({character: ESCAPE + character for character in SEPARATORS})
+        return "".join(FIELD_END.join(value.translate(escapes) for value in row) + ROW_END for row in self.rows)
+
+    def reject(self, index: int, reason: str) -> Reject:
         """Describe rows[index] as refused, for a reason that only the database knows."""
-        first, last = self._spans[index]
-        return Reject(self._first_line + first, column, reason, _raw("".join(self._lines[first:last])))
+        if not self._records:
+            raise IndexError(index)
+        line, text = self._records.source(index)
+        return Reject(line, None, reason, _raw(text))
 
 
 def read_header(read: Read) -> tuple[Header, bytes]:
@@ -229,7 +251,7 @@ def read_blocks(read: Read, columns: Sequence[Column], start: Position, buffer: 
             skipped, buffer, at_end = _skip_line(read, buffer)
             reject = Reject(position.line + 1, None, TOO_LONG, _raw(_decode(raw)))
             position = Position(position.offset + skipped, position.line + 1)
-            yield Block([], [reject], 0, position, True, [], [], position.line)
+            yield Block(None, [reject], 0, position)
             continue
         block = _parse(buffer[:size], len(buffer) - size, at_end, columns, position)
         buffer = buffer[block.end.offset - position.offset :]
@@ -280,60 +302,142 @@ def _parse(data: bytes, following: int, at_end: bool, columns: Sequence[Column],
     except UnicodeDecodeError:
         text = _decode(data)
         suspicious = True
-    lines = list(io.StringIO(text, newline=""))
-    reader = csv.reader(lines, strict=True)
-    broken: list[tuple[int, str]] = []
-    spans: Sequence[tuple[int, int]] = _OneLineEach()
-    used = len(lines)
-    try:
-        rows = list(reader)
-    except csv.Error:
-        rows = []
-    one_line_each = reader.line_num == len(rows) == used
-    if not one_line_each:
-        rows, spans, broken, used = _records(lines, following, at_end)
-    end = Position(start.offset + len(data) - _size(lines[used:]), start.line + used)
-    first_line = start.line + 1
-
-    faults = _faults(rows, columns, suspicious=suspicious)
+    records: _Records
+    if '"' in text or "\r" in text:
+        lines = list(io.StringIO(text, newline=""))
+        rows, spans, broken, used = _read_quoted(lines, following, at_end)
+        end = Position(start.offset + len(data) - _size(lines[used:]), start.line + used)
+        rejects = [Reject(start.line + 1 + at, None, reason, _raw(lines[at])) for at, reason in broken]
+        records = _QuotedRecords(rows, spans, lines, start.line + 1)
+    else:
+        lines = text.split("\n")
+        if not lines[-1]:
+            lines.pop()
+        end = Position(start.offset + len(data), start.line + len(lines))
+        rejects = []
+        records = _UnquotedRecords(lines, start.line + 1)
+    faults = _faults(records, columns, suspicious=suspicious)
     blank = 0
-    rejects = [Reject(first_line + at, None, reason, _raw(lines[at])) for at, reason in broken]
     if faults:
-        for index, fault in faults.items():
-            if not rows[index]:
+        for index, (column, reason) in faults.items():
+            line, source = records.source(index)
+            if reason == _BLANK:
                 blank += 1
-                continue
-            first, last = spans[index]
-            record = lines[first:last]
-            at_fault, reason = fault if _size(record) <= MAX_RECORD_BYTES else (None, TOO_LONG)
-            rejects.append(Reject(first_line + first, at_fault, reason, _raw("".join(record))))
-        kept = [index for index in range(len(rows)) if index not in faults]
-        rows = [rows[index] for index in kept]
-        spans = _OneLineEach(kept) if one_line_each else [spans[index] for index in kept]
-    for place, column in enumerate(columns):
-        if column.default is not None:
-            for row in rows:
-                if not row[place]:
-                    row[place] = column.default
-    plain = not any(character in text for character in SEPARATORS)
-    return Block(rows, rejects, blank, end, plain, lines, spans, first_line)
+            elif len(source) * 4 > MAX_RECORD_BYTES and _size([source]) > MAX_RECORD_BYTES:
+                rejects.append(Reject(line, None, TOO_LONG, _raw(source)))
+            else:
+                rejects.append(Reject(line, column, reason, _raw(source)))
+        records.keep([index for index in range(len(records)) if index not in faults])
+    return Block(records, rejects, blank, end, plain=not any(character in text for character in SEPARATORS))
 
 
-class _OneLineEach(Sequence[tuple[int, int]]):
-    """Spans of records that have one line each: nothing is stored where nobody may ask."""
+class _Records(Protocol):
+    """Records of a block, by index."""
 
-    def __init__(self, kept: Sequence[int] | None = None) -> None:
-        self._kept = kept
+    def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> tuple[int, int]:  # type: ignore[override]
-        line = index if self._kept is None else self._kept[index]
-        return line, line + 1
+    def widths(self) -> list[int]:
+        """Count the fields of each; none where the line is blank."""
+
+    def fields(self, index: int) -> list[str]:
+        """Read the values of one."""
+
+    def columns(self, indexes: Sequence[int] | None) -> Sequence[Sequence[str]]:
+        """Read the values of some, or of all, column by column: their widths are equal."""
+
+    def fill(self, index: int, place: int, value: str) -> None:
+        """Replace an empty value."""
+
+    def keep(self, indexes: list[int]) -> None:
+        """Drop all others."""
+
+    def joined(self, field: str, row: str) -> str:
+        """Join all values; each row ends in row."""
+
+    def source(self, index: int) -> tuple[int, str]:
+        """Tell the physical line on which one starts, and its text."""
+
+
+class _QuotedRecords:
+    """Records as the csv module reads them."""
+
+    def __init__(self, rows: list[list[str]], spans: list[tuple[int, int]], lines: list[str], first_line: int) -> None:
+        self._rows = rows
+        self._spans = spans
+        self._lines = lines
+        self._first_line = first_line
 
     def __len__(self) -> int:
-        return len(self._kept or ())
+        return len(self._rows)
+
+    def widths(self) -> list[int]:
+        return list(map(len, self._rows))
+
+    def fields(self, index: int) -> list[str]:
+        return self._rows[index]
+
+    def columns(self, indexes: Sequence[int] | None) -> Sequence[Sequence[str]]:
+        return list(zip(*(self._rows if indexes is None else [self._rows[at] for at in indexes]), strict=True))
+
+    def fill(self, index: int, place: int, value: str) -> None:
+        self._rows[index][place] = value
+
+    def keep(self, indexes: list[int]) -> None:
+        self._rows = [self._rows[at] for at in indexes]
+        self._spans = [self._spans[at] for at in indexes]
+
+    def joined(self, field: str, row: str) -> str:
+        return row.join(map(field.join, self._rows)) + row
+
+    def source(self, index: int) -> tuple[int, str]:
+        first, after = self._spans[index]
+        return self._first_line + first, "".join(self._lines[first:after])
 
 
-def _records(
+class _UnquotedRecords:
+    """Lines without quotes, where each comma delimits: five times as fast as reading every record by itself."""
+
+    def __init__(self, lines: list[str], first_line: int) -> None:
+        self._lines = lines
+        self._numbers: Sequence[int] = range(first_line, first_line + len(lines))
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def widths(self) -> list[int]:
+        return [commas + 1 if commas or line else 0 for line, commas in zip(self._lines, self._commas(), strict=True)]
+
+    def _commas(self) -> Iterator[int]:
+        return map(str.count, self._lines, repeat(","))
+
+    def fields(self, index: int) -> list[str]:
+        return self._lines[index].split(",")
+
+    def columns(self, indexes: Sequence[int] | None) -> Sequence[Sequence[str]]:
+        lines = self._lines if indexes is None else [self._lines[at] for at in indexes]
+        if not lines:
+            return []
+        width = lines[0].count(",") + 1
+        values = ",".join(lines).split(",")
+        return [values[place::width] for place in range(width)]
+
+    def fill(self, index: int, place: int, value: str) -> None:
+        fields = self.fields(index)
+        fields[place] = value
+        self._lines[index] = ",".join(fields)
+
+    def keep(self, indexes: list[int]) -> None:
+        self._lines = [self._lines[at] for at in indexes]
+        self._numbers = [self._numbers[at] for at in indexes]
+
+    def joined(self, field: str, row: str) -> str:
+        return (row.join(self._lines) + row).replace(",", field)
+
+    def source(self, index: int) -> tuple[int, str]:
+        return self._numbers[index], self._lines[index]
+
+
+def _read_quoted(
     lines: list[str], following: int, at_end: bool
 ) -> tuple[list[list[str]], list[tuple[int, int]], list[tuple[int, str]], int]:
     """Read records that may have several lines, or broken quotes.
@@ -344,7 +448,15 @@ def _records(
     Returns:
         The records; the lines of each as (first, after last); refused lines with their reasons; lines used.
     """
+    reader = csv.reader(lines, strict=True)
     rows: list[list[str]] = []
+    try:
+        rows = list(reader)
+    except csv.Error:
+        pass
+    if reader.line_num == len(rows) == len(lines):
+        return rows, [(index, index + 1) for index in range(len(rows))], [], len(lines)
+    rows = []
     spans: list[tuple[int, int]] = []
     broken: list[tuple[int, str]] = []
     first = 0
@@ -397,31 +509,41 @@ def _too_long(lines: list[str], first: int, after: int, following: int = 0) -> b
     return after - first > MAX_RECORD_LINES or _size(lines[first:after]) + following > MAX_RECORD_BYTES
 
 
-def _faults(rows: list[list[str]], columns: Sequence[Column], *, suspicious: bool) -> dict[int, tuple[str | None, str]]:
-    """Find the rows that cannot be stored, blank ones included: column and reason by index."""
+def _faults(records: _Records, columns: Sequence[Column], *, suspicious: bool) -> dict[int, tuple[str | None, str]]:
+    """Find the records that cannot be stored, blank ones included; fill in defaults.
+
+    Returns:
+        The column at fault and the reason, by index.
+    """
     faults: dict[int, tuple[str | None, str]] = {}
     width = len(columns)
-    if set(map(len, rows)) - {width}:
-        for index, row in enumerate(rows):
-            if len(row) != width:
-                faults[index] = (None, f"{len(row)} fields instead of {width}")
+    widths = records.widths()
+    if set(widths) != {width}:
+        for index, found in enumerate(widths):
+            if found != width:
+                faults[index] = (None, f"{found} fields instead of {width}" if found else _BLANK)
     if suspicious:
-        for index, row in enumerate(rows):
+        for index in range(len(records)):
             if index not in faults:
-                for column, value in zip(columns, row, strict=True):
-                    if _SURROGATE.search(value):
-                        faults[index] = (column.name, "not UTF-8")
-                    elif "\0" in value:
-                        faults[index] = (column.name, "a NUL byte")
-    fitting: Sequence[int] = range(len(rows))
-    values = rows
-    if faults:
-        fitting = [index for index in fitting if index not in faults]
-        values = [rows[index] for index in fitting]
-    for column, column_values in zip(columns, zip(*values, strict=True), strict=False):
-        for index, reason in column.faults(column_values).items():
-            faults.setdefault(fitting[index], (column.name, reason))
+                faults |= _suspicions(index, records.fields(index), columns)
+    fitting = [index for index in range(len(records)) if index not in faults] if faults else None
+    for place, (column, values) in enumerate(zip(columns, records.columns(fitting), strict=False)):
+        for index, reason in column.faults(values).items():
+            faults.setdefault(index if fitting is None else fitting[index], (column.name, reason))
+        if column.default is not None and "" in values:
+            for index, value in enumerate(values):
+                if not value:
+                    records.fill(index if fitting is None else fitting[index], place, column.default)
     return faults
+
+
+def _suspicions(index: int, fields: list[str], columns: Sequence[Column]) -> dict[int, tuple[str | None, str]]:
+    for column, value in zip(columns, fields, strict=True):
+        if _SURROGATE.search(value):
+            return {index: (column.name, "not UTF-8")}
+        if "\0" in value:
+            return {index: (column.name, "a NUL byte")}
+    return {}
 
 
 def _decode(data: bytes) -> str:

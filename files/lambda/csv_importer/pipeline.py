@@ -91,7 +91,7 @@ class Pipeline[T]:
         try:
             for block in self._blocks:
                 content = self._encode(block)
-                if not self._put(Parcel(content, len(block.rows), block.rejects, block.blank, block.end)):
+                if not self._put(Parcel(content, len(block), block.rejects, block.blank, block.end)):
                     return
             self._put(None)
         except BaseException as error:  # noqa: BLE001 - raised again where the parcels are taken

@@ -1,0 +1,276 @@
+"""Runs the benchmark: python -m bench --help."""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import faker
+
+from bench.plot import Series, chart
+from csv_importer.columns import COLUMNS
+from csv_importer.ports import Credentials
+from tests.importer.mysql_server import SHARED, MySqlServer
+
+ROOT = Path(__file__).parents[1]
+DATABASE = "bench"
+TABLES = ("customer", "csv_import", "csv_import_reject")
+BAD_SHARE = 0.005
+COLD_STARTS = 5
+COLD_START = """
+import time; began = time.perf_counter()
+import csv_importer.handler, boto3
+boto3.client("s3"); boto3.client("secretsmanager")
+print(time.perf_counter() - began)
+"""
+
+Numbers = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure.
+
+    Attributes:
+        rows: Rows of the comparison with the limit.
+        reference_rows: Rows of the reference importer, which would take many minutes for more.
+        rounds: How often each way runs, in turn.
+        sizes: Rows of the files for the plot, ascending; memory growth is from the first to the last.
+    """
+
+    rows: int
+    reference_rows: int
+    rounds: int
+    sizes: tuple[int, ...]
+
+
+class Bench:
+    """A server and files to load."""
+
+    def __init__(self, server: MySqlServer, folder: Path) -> None:
+        """Make the tables.
+
+        Args:
+            server: The server.
+            folder: Where files go that server and importer read.
+        """
+        self._server = server
+        self._folder = folder
+        self._admin = server.connect()
+        self._query(f"CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4")
+        self._admin.select_db(DATABASE)
+        for table in TABLES:
+            self._query((ROOT / "files" / "schema" / f"{table}.sql").read_text(encoding="utf-8"))
+
+    def version(self) -> str:
+        """Tell the server's version."""
+        with self._admin.cursor() as cursor:
+            cursor.execute("SELECT VERSION()")
+            return str((cursor.fetchone() or ("",))[0])
+
+    def run(self, way: str, name: str) -> Numbers:
+        """Load a file in an empty table, in a new process."""
+        self._query("SET FOREIGN_KEY_CHECKS = 0")
+        for table in TABLES:
+            self._query(f"TRUNCATE TABLE {table}")
+        job = {
+            "way": way,
+            "credentials": asdict(
+                Credentials(self._server.host, self._server.port, self._server.user, self._server.password, DATABASE)
+            ),
+            "ca_file": str(self._server.ca_file),
+            "file": str(self._folder / name),
+            "server_file": f"{SHARED}/{name}",
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.worker"],
+            input=json.dumps(job),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+        )
+        if done.returncode:
+            raise SystemExit(f"bench: {way} failed:\n{done.stderr}")
+        numbers: Numbers = json.loads(done.stdout)
+        return numbers
+
+    def write(self, name: str, rows: int, bad_share: float) -> Path:
+        """Write a file of so many rows; the same each time."""
+        path = self._folder / name
+        with path.open("w", encoding="utf-8", newline="") as file:
+            file.write(",".join(column.name for column in COLUMNS) + "\n")
+            for part in _rows(rows, bad_share):
+                file.write(part)
+        path.chmod(0o644)
+        return path
+
+    def _query(self, statement: str) -> None:
+        with self._admin.cursor() as cursor:
+            cursor.execute(statement)
+
+
+def _rows(rows: int, bad_share: float) -> Iterator[str]:
+    """Make up rows from a stock of people; nothing in them needs quotes."""
+    fake = faker.Faker("en_GB")
+    fake.seed_instance(1)
+    dice = random.Random(1)
+    people = [
+        f"{fake.prefix()},{fake.first_name()},{fake.last_name()},{dice.randint(0, 1)},{fake.free_email()}"
+        for _ in range(min(rows, 5_000))
+    ]
+    part = 10_000
+    for start in range(0, rows, part):
+        yield "".join(
+            f"{dice.choice(people)},{'n/a' if dice.random() < bad_share else dice.randint(18, 90)}\n"
+            for _ in range(min(part, rows - start))
+        )
+
+
+def compare(bench: Bench, options: Options) -> dict[str, Any]:
+    """Run limit, importer and reference in turn, so that a machine that slows down slows all."""
+    bench.write("clean.csv", options.rows, 0)
+    bench.write("mixed.csv", options.rows, BAD_SHARE)
+    bench.write("reference.csv", options.reference_rows, 0)
+    files = {"limit": "clean.csv", "importer": "mixed.csv", "reference": "reference.csv"}
+    rounds = []
+    for number in range(options.rounds):
+        rounds.append({way: bench.run(way, name) for way, name in files.items()})
+        rates = ", ".join(f"{way} {numbers['rows_per_second']:,.0f}" for way, numbers in rounds[-1].items())
+        _say(f"round {number + 1} of {options.rounds}, rows a second: {rates}")
+    medians = {
+        way: {key: statistics.median(each[way][key] for each in rounds) for key in rounds[0][way]} for way in files
+    }
+
+    def ratio(other: str) -> float:
+        return statistics.median(
+            each["importer"]["rows_per_second"] / each[other]["rows_per_second"] for each in rounds
+        )
+
+    return {"medians": medians, "share_of_limit": ratio("limit"), "times_reference": ratio("reference")}
+
+
+def scale(bench: Bench, options: Options) -> list[Numbers]:
+    """Run the importer over files of growing size."""
+    results = []
+    for rows in options.sizes:
+        path = bench.write("size.csv", rows, BAD_SHARE)
+        results.append({**bench.run("importer", path.name), "file_bytes": path.stat().st_size})
+        path.unlink()
+        last = results[-1]
+        _say(f"{rows:,} rows: {last['rows_per_second']:,.0f} a second, peak memory {last['peak_memory_mib']:.1f} MiB")
+    return results
+
+
+def cold_start(folder: Path) -> Numbers:
+    """Build the zip; start it a few times in new processes."""
+    output = folder / "function.zip"
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    build = [sys.executable, str(ROOT / "files" / "lambda" / "build.py"), "--output", str(output)]
+    build += ["--python-version", version, "--architecture", "x86_64"]
+    build += ["--ca-file", str(ROOT / "files" / "certs" / "rds-ca.pem")]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    unpacked = folder / "function"
+    with zipfile.ZipFile(output) as archive:
+        archive.extractall(unpacked)
+    environment = {**os.environ, "PYTHONPATH": str(unpacked), "AWS_DEFAULT_REGION": "eu-west-1"}
+    seconds = [
+        float(subprocess.check_output([sys.executable, "-c", COLD_START], text=True, env=environment, cwd=folder))
+        for _ in range(COLD_STARTS)
+    ]
+    return {"seconds": statistics.median(seconds), "zip_bytes": output.stat().st_size}
+
+
+def report(results: dict[str, Any]) -> str:
+    """Write the results as a table."""
+    comparison, sizes, start = results["comparison"], results["sizes"], results["cold_start"]
+    lines = ["", f"{'':11}{'rows/s':>12}{'CPU µs/row':>12}{'peak MiB':>10}"]
+    for way in ("limit", "importer", "reference"):
+        numbers = comparison["medians"][way]
+        lines.append(
+            f"{way:11}{numbers['rows_per_second']:>12,.0f}{numbers['cpu_microseconds_per_row']:>12.2f}"
+            f"{numbers['peak_memory_mib']:>10.1f}"
+        )
+    growth = sizes[-1]["peak_memory_mib"] - sizes[0]["peak_memory_mib"]
+    lines += [
+        "",
+        f"importer / limit (LOAD DATA INFILE by the server):  {comparison['share_of_limit']:.2f}   (goal: 0.8)",
+        f"importer / reference (INSERT and commit a row):     {comparison['times_reference']:.0f}   (goal: 100)",
+        f"memory growth from {sizes[0]['rows']:,.0f} to {sizes[-1]['rows']:,.0f} rows:  {growth:.1f} MiB   (goal: 32)",
+        f"cold start, imports and clients:  {start['seconds'] * 1000:.0f} ms   zip: {start['zip_bytes'] / 1e6:.2f} MB",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, print, and write results."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the importer's speed and memory.")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the comparison (default: %(default)s)")
+    parser.add_argument("--reference-rows", type=int, default=5_000, help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each way runs (default: %(default)s)")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000, 10_000_000], help="default: %(default)s"
+    )
+    parser.add_argument("--output", type=Path, default=ROOT / "bench" / "results" / "latest.json", help="the JSON")
+    parser.add_argument("--plot", type=Path, help="an SVG of rate and memory over file size, such as docs/bench.svg")
+    given = parser.parse_args()
+    options = Options(given.rows, given.reference_rows, given.rounds, tuple(sorted(given.sizes)))
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    folder.chmod(0o755)
+    try:
+        with MySqlServer(
+            shared=folder, durable=True, options=("--innodb-buffer-pool-size=1G", "--innodb-redo-log-capacity=2G")
+        ) as server:
+            bench = Bench(server, folder)
+            results: dict[str, Any] = {
+                "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                "machine": {"cpus": os.cpu_count(), "architecture": platform.machine()},
+                "python": platform.python_version(),
+                "mysql": bench.version(),
+                "options": asdict(options),
+                "comparison": compare(bench, options),
+                "sizes": scale(bench, options),
+            }
+        results["cold_start"] = cold_start(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    given.output.parent.mkdir(parents=True, exist_ok=True)
+    given.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    if given.plot:
+        given.plot.write_text(plot(results), encoding="utf-8")
+    _say(report(results))
+    _say(f"\nwritten: {given.output}")
+
+
+def plot(results: dict[str, Any]) -> str:
+    """Draw rate and memory over file size."""
+    sizes = results["sizes"]
+    return chart(
+        [each["rows"] for each in sizes],
+        [
+            Series("rows a second", [each["rows_per_second"] for each in sizes]),
+            Series("peak memory, MiB", [each["peak_memory_mib"] for each in sizes]),
+        ],
+        x_title="rows in the file",
+    )
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""One way of loading one file, in a process of its own so that its memory can be told.
+
+Reads a job as JSON from standard input, prints its measurements as JSON.
+"""
+
+import csv
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pymysql
+
+from csv_importer.columns import COLUMNS
+from csv_importer.files import FileVersion
+from csv_importer.importer import Importer, Result
+from csv_importer.mysql import MySqlDatabase
+from csv_importer.ports import Credentials
+
+NAMES = [column.name for column in COLUMNS]
+
+
+class Job:
+    """What to load, and where to."""
+
+    def __init__(self, **values: Any) -> None:
+        """Take the job's values."""
+        self.credentials = Credentials(**values["credentials"])
+        self.ca_file = Path(values["ca_file"])
+        self.file = Path(values["file"])
+        self.server_file = str(values["server_file"])
+
+    def connect(self, **options: Any) -> "pymysql.Connection[pymysql.cursors.Cursor]":
+        """Connect as the importer does."""
+        return pymysql.connect(
+            host=self.credentials.host,
+            port=self.credentials.port,
+            user=self.credentials.user,
+            password=self.credentials.password,
+            database=self.credentials.database,
+            charset="utf8mb4",
+            ssl_ca=str(self.ca_file),
+            ssl_verify_cert=True,
+            ssl_verify_identity=True,
+            **options,
+        )
+
+
+def limit(job: Job) -> int:
+    """Let the server load a file of its own: nothing is sent, checked or recorded."""
+    connection = job.connect()
+    with connection.cursor() as cursor:
+        rows = cursor.execute(
+            f"LOAD DATA INFILE '{job.server_file}' INTO TABLE customer CHARACTER SET utf8mb4"
+            " FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' LINES TERMINATED BY '\\n' IGNORE 1 LINES"
+            f" ({', '.join(NAMES)}) SET import_file = 'limit'"
+        )
+    connection.commit()
+    connection.close()
+    return rows
+
+
+def reference(job: Job) -> int:
+    """Load as reference importers do: the whole file in memory, one INSERT and one commit a row."""
+    connection = job.connect()
+    text = job.file.read_bytes().decode()
+    rows = 0
+    with connection.cursor() as cursor:
+        for row in csv.DictReader(text.splitlines()):
+            cursor.execute(
+                "INSERT INTO customer (title, firstname, lastname, status, email, age, import_file)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+                (*(row[name] for name in NAMES), "reference"),
+            )
+            connection.commit()
+            rows += 1
+    connection.close()
+    return rows
+
+
+class _FileStream:
+    """A local file in place of an object: S3's own speed is not what is measured."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self.size = size
+        self.read = file.read
+        self.close = file.close
+
+
+class _FileStore:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def open(self, version: FileVersion, offset: int) -> _FileStream:
+        del version
+        file = self._path.open("rb")
+        file.seek(offset)
+        return _FileStream(file, self._path.stat().st_size)
+
+
+class _Secret:
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    def credentials(self, *, fresh: bool = False) -> Credentials:
+        del fresh
+        return self._credentials
+
+
+def importer(job: Job) -> int:
+    """Load with the importer: full validation, rejects, ledger, 50,000 rows a transaction."""
+    importer = Importer(
+        store=_FileStore(job.file),
+        database=MySqlDatabase(_Secret(job.credentials), job.ca_file, "bench"),
+        time_left=lambda: 3600.0,
+        log=lambda message, **values: None,
+    )
+    outcome = importer.run(FileVersion("bench", job.file.name, str(time.time_ns()), ""))
+    if outcome.result is not Result.SUCCEEDED:
+        raise SystemExit(f"the import ended as {outcome.result}: {outcome.entry.reason}")
+    return outcome.entry.counts.read
+
+
+WAYS: dict[str, Callable[[Job], int]] = {"limit": limit, "reference": reference, "importer": importer}
+
+
+def main() -> None:
+    """Run one job."""
+    job = json.load(sys.stdin)
+    way = WAYS[job.pop("way")]
+    began, cpu = time.perf_counter(), time.process_time()
+    rows = way(Job(**job))
+    seconds = time.perf_counter() - began
+    json.dump(
+        {
+            "rows": rows,
+            "seconds": seconds,
+            "rows_per_second": rows / seconds,
+            "cpu_microseconds_per_row": (time.process_time() - cpu) / rows * 1e6,
+            "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        },
+        sys.stdout,
+    )
+
+
+if __name__ == "__main__":
+    main()
