@@ -1,7 +1,8 @@
 #!/bin/sh
 # Starts and stops a process that outlives the playbook, where neither systemd nor another supervisor can be assumed.
 #   daemon.sh start NAME DIRECTORY COMMAND…    daemon.sh stop NAME DIRECTORY    daemon.sh status NAME DIRECTORY
-# Keeps DIRECTORY/NAME.pid (process id, start time) and DIRECTORY/NAME.log. Prints running, started, stopped or absent.
+# Keeps DIRECTORY/NAME.pid (process id, start time) and DIRECTORY/NAME.log. Prints running, started, stopped, absent, or
+# for a process that ended by itself: crashed.
 # The start time tells the process from another that was given its id later: only what was started here is stopped.
 set -eu
 
@@ -11,8 +12,8 @@ pid_file=$directory/$name.pid
 log=$directory/$name.log
 
 start_time() {
-    # The 22nd field; the second, the program's name, may itself contain spaces and brackets.
-    sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
+    # The 22nd field; the second, the program's name, may itself contain spaces and brackets. A zombie has ended.
+    sed -n 's/^.*) \([^Z]\)/\1/p' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
 }
 
 pid='' started=''
@@ -25,7 +26,7 @@ alive() {
 
 case $action in
 status)
-    if alive; then echo running; else echo absent; fi
+    if alive; then echo running; elif [ -n "$pid" ]; then echo crashed; else echo absent; fi
     ;;
 start)
     if alive; then

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from docker.models.containers import ContainerCollection
 
 
 def bind_published_ports(addresses: Sequence[str]) -> None:
@@ -21,8 +24,6 @@ def bind_published_ports(addresses: Sequence[str]) -> None:
     Args:
         addresses: IP addresses of this machine.
     """
-    from docker.models.containers import ContainerCollection
-
     create = ContainerCollection.create
 
     def create_bound(self: Any, image: Any, command: Any = None, **kwargs: Any) -> Any:
@@ -52,11 +53,9 @@ def main(arguments: Sequence[str]) -> None:
     os.environ.clear()
     os.environ.update(settings["environment"])
     bind_published_ports(settings["publish_on"])
-    # Imported here, since ministack reads its environment when it is imported.
-    from ministack.app import main as ministack
-
     sys.argv = ["ministack"]
-    ministack()
+    # Only now, since ministack reads its environment when it is imported.
+    runpy.run_module("ministack", run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import boto3
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print a JSON object with `image_id` and `changed`.
+    """Write a JSON object with `image_id` and `changed`.
 
     Args:
         arguments: The AMI's name and the container image's reference.
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> None:
     ec2 = boto3.client("ec2")
     found = ec2.describe_images(Filters=[{"Name": "name", "Values": [name]}])["Images"]
     if found:
-        print(json.dumps({"image_id": found[0]["ImageId"], "changed": False}))
+        sys.stdout.write(json.dumps({"image_id": found[0]["ImageId"], "changed": False}))
         return
     made = ec2.register_image(
         Name=name,
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
         VirtualizationType="hvm",
         RootDeviceName="/dev/xvda",
     )
-    print(json.dumps({"image_id": made["ImageId"], "changed": True}))
+    sys.stdout.write(json.dumps({"image_id": made["ImageId"], "changed": True}))
 
 
 if __name__ == "__main__":

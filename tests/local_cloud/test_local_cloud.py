@@ -1,0 +1,373 @@
+"""The local cloud itself, started and stopped for real beside whatever local cloud a developer has running."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.exceptions
+import docker
+import pymysql
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NAME = "local-cloud-test"
+REGION = "eu-west-1"
+USER = "dbadmin"
+# Every kind of character that SQL or a shell would take for something else.
+PASSWORD = "pa'ss\\wo`rd$12#%"
+
+pytestmark = pytest.mark.local_cloud
+
+
+def free_port() -> int:
+    """A port that nobody listens on, and whose distance from the default is that of the database port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@dataclass
+class Run:
+    """One run of a playbook: its output, and the number of tasks that changed something."""
+
+    output: str
+    changed: int
+
+
+class Cloud:
+    """A local cloud with a folder, ports and an account of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.database_port = free_port()
+        self.account = f"{self.port:012d}"
+
+    def play(self, playbook: str, *arguments: str) -> Run:
+        """Run `playbook` for this cloud; fail the test if it fails."""
+        settings = {
+            "local_cloud_dir": str(self.folder),
+            "local_cloud_name": NAME,
+            "local_cloud_port": self.port,
+            "local_cloud_database_port": self.database_port,
+            "local_cloud_account_id": self.account,
+        }
+        result = subprocess.run(
+            [
+                str(Path(sys.executable).with_name("ansible-playbook")),
+                f"playbooks/{playbook}.yml",
+                "--inventory=inventories/local/hosts.yml",
+                f"--extra-vars={json.dumps(settings)}",
+                *arguments,
+            ],
+            cwd=ROOT,
+            env=os.environ | {"ANSIBLE_NOCOLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stdout
+        recap = re.search(r"^controller .* changed=(\d+) ", result.stdout, re.MULTILINE)
+        assert recap, result.stdout
+        return Run(result.stdout, int(recap[1]))
+
+    def client(self, service: Any, key: str = "", secret: str = "") -> Any:
+        """A client of `service`: as the deployer, or with another access key."""
+        if not key:
+            ini = configparser.ConfigParser()
+            ini.read(self.folder / "aws/credentials")
+            key, secret = ini["local"]["aws_access_key_id"], ini["local"]["aws_secret_access_key"]
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=f"http://127.0.0.1:{self.port}",
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+        )
+
+    def root(self, service: Any) -> Any:
+        """A client of `service` as the account's root, whom no policy binds."""
+        return self.client(service, self.account, "any")
+
+    def engine(self) -> docker.DockerClient:
+        """The container engine."""
+        return docker.DockerClient(base_url=json.loads((self.folder / "cloud.json").read_text())["docker_host"])
+
+    def pid(self) -> int:
+        """The process that answers the API."""
+        return int((self.folder / "ministack.pid").read_text().split()[0])
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    # Not pytest's own folder: a socket's path has to be short.
+    folder = Path(tempfile.mkdtemp(prefix="local-cloud-"))
+    made = Cloud(folder)
+    try:
+        yield made
+    finally:
+        made.play("local_cloud_down")
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def started(cloud: Cloud) -> Cloud:
+    assert cloud.play("local_cloud").changed > 0
+    return cloud
+
+
+@dataclass
+class Database:
+    """Where a cluster answers."""
+
+    host: str
+    port: int
+    authority: Path
+
+    def connect(self, **options: Any) -> Any:
+        """Connect with full verification of the server, or as `options` say."""
+        options = {"ssl": ssl.create_default_context(cafile=str(self.authority))} | options
+        return pymysql.connect(host=self.host, port=self.port, user=USER, password=PASSWORD, **options)
+
+
+@pytest.fixture(scope="module")
+def database(started: Cloud) -> Database:
+    rds = started.client("rds")
+    rds.create_db_cluster(
+        DBClusterIdentifier="orders",
+        Engine="aurora-mysql",
+        EngineVersion="8.0.mysql_aurora.3.08.0",
+        MasterUsername=USER,
+        MasterUserPassword=PASSWORD,
+        DatabaseName="challenge",
+    )
+    rds.create_db_instance(
+        DBInstanceIdentifier="orders-1",
+        DBClusterIdentifier="orders",
+        Engine="aurora-mysql",
+        DBInstanceClass="db.t4g.medium",
+    )
+    rds.get_waiter("db_instance_available").wait(
+        DBInstanceIdentifier="orders-1", WaiterConfig={"Delay": 1, "MaxAttempts": 120}
+    )
+    (cluster,) = rds.describe_db_clusters(DBClusterIdentifier="orders")["DBClusters"]
+    return Database(cluster["Endpoint"], cluster["Port"], started.folder / "ca.pem")
+
+
+def wait_for[Result](ask: Callable[[], Result | None], seconds: float = 60) -> Result:
+    """What `ask` answers as soon as it is not None."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = ask()
+        if answer is not None:
+            return answer
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.3)
+
+
+def ssh(cloud: Cloud, address: str, command: str, user: str = "admin") -> subprocess.CompletedProcess[str]:
+    """Run `command` on a host, with the cloud's key."""
+    return subprocess.run(
+        [
+            "ssh",
+            f"-i{cloud.folder}/ssh/id_ed25519",
+            "-oBatchMode=yes",
+            "-oConnectTimeout=5",
+            "-oStrictHostKeyChecking=accept-new",
+            f"-oUserKnownHostsFile={cloud.folder}/known_hosts",
+            f"{user}@{address}",
+            command,
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def listeners() -> set[tuple[str, int]]:
+    """Every IPv4 address and port of this machine that is listened on; :: for any IPv6 address."""
+    found = set()
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == "0A":
+            address, port = fields[1].split(":")
+            found.add((socket.inet_ntoa(bytes.fromhex(address)[::-1]), int(port, 16)))
+    for line in Path("/proc/net/tcp6").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == "0A":
+            found.add(("::", int(fields[1].split(":")[1], 16)))
+    return found
+
+
+def test_a_plan_of_nothing_started_says_so(cloud: Cloud) -> None:
+    plan = cloud.play("local_cloud", "--check")
+    assert plan.changed == 1
+    assert "A run would change the local cloud." in plan.output
+    assert not list(cloud.folder.iterdir())
+
+
+def test_a_second_start_changes_nothing(started: Cloud) -> None:
+    assert started.play("local_cloud").changed == 0
+    assert started.play("local_cloud", "--check").changed == 0
+
+
+def test_keys_are_for_their_owner_only(started: Cloud) -> None:
+    for name in ("ssh/id_ed25519", "tls/key.pem", "tls/ca-key.pem", "aws/credentials", "ministack.json"):
+        assert (started.folder / name).stat().st_mode & 0o777 == 0o600, name
+    assert started.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_playbooks_user_is_no_root(started: Cloud) -> None:
+    identity = started.client("sts").get_caller_identity()
+    assert identity["Arn"] == f"arn:aws:iam::{started.account}:user/deployer"
+
+
+def test_iam_is_enforced(started: Cloud) -> None:
+    iam = started.root("iam")
+    iam.create_user(UserName="nobody")
+    key = iam.create_access_key(UserName="nobody")["AccessKey"]
+    stranger = started.client("s3", key["AccessKeyId"], key["SecretAccessKey"])
+    with pytest.raises(botocore.exceptions.ClientError) as refusal:
+        stranger.create_bucket(Bucket="strangers-bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
+    assert refusal.value.response["Error"]["Code"] == "AccessDenied"
+
+    with pytest.raises(botocore.exceptions.ClientError):
+        started.client("sts", "AKIAUNKNOWNUNKNOWN12", "secret").get_caller_identity()
+
+
+def test_a_cluster_is_a_mysql_with_verified_tls(database: Database) -> None:
+    with database.connect(database="challenge") as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT @@require_secure_transport, @@local_infile, @@collation_server, @@sql_mode")
+        secure, local_infile, collation, mode = cursor.fetchone()
+        assert (secure, local_infile, collation) == (1, 1, "utf8mb4_0900_ai_ci")
+        assert "STRICT_TRANS_TABLES" in mode
+        cursor.execute("SHOW STATUS LIKE 'Ssl_version'")
+        assert cursor.fetchone()[1].startswith("TLSv1.")
+        cursor.execute("CREATE TABLE kept (id INT PRIMARY KEY)")
+        cursor.execute("INSERT INTO kept VALUES (42)")
+        cursor.execute("CREATE USER reader IDENTIFIED BY 'reader-password'")
+        cursor.execute("GRANT SELECT ON challenge.* TO reader")
+        connection.commit()
+
+
+def test_an_unknown_authority_or_plain_text_is_refused(database: Database) -> None:
+    with pytest.raises(pymysql.err.OperationalError, match="CERTIFICATE_VERIFY_FAILED"):
+        database.connect(ssl=ssl.create_default_context())
+    with pytest.raises(pymysql.err.OperationalError, match="insecure transport"):
+        database.connect(ssl=None, ssl_disabled=True)
+
+
+def test_nothing_listens_beyond_loopback_and_the_container_bridge(started: Cloud, database: Database) -> None:
+    bound = listeners()
+    assert {address for address, port in bound if port == started.port} == {"127.0.0.1"}
+    assert {address for address, port in bound if port == database.port} == {"127.0.0.1", database.host}
+
+
+def test_an_instance_takes_ssh_and_reaches_packages_and_database(started: Cloud, database: Database) -> None:
+    ec2 = started.client("ec2")
+    (image,) = ec2.describe_images(Filters=[{"Name": "name", "Values": [f"{NAME}-app-host"]}])["Images"]
+    instances = ec2.run_instances(ImageId=image["ImageId"], MinCount=2, MaxCount=2)["Instances"]
+    ids = [instance["InstanceId"] for instance in instances]
+    reservations = ec2.describe_instances(InstanceIds=ids)["Reservations"]
+    addresses = [host["PublicIpAddress"] for found in reservations for host in found["Instances"]]
+
+    def answers(address: str) -> bool | None:
+        return True if ssh(started, address, "true").returncode == 0 else None
+
+    for address in addresses:
+        wait_for(lambda: answers(address))  # noqa: B023 # called before the next address is taken
+    first, second = addresses
+    whoami = ssh(started, first, "sudo -n id -u && python3 --version")
+    assert whoami.stdout.startswith("0\nPython 3."), whoami
+    assert ssh(started, first, "true", user="root").returncode != 0
+    reach = ssh(started, first, f"sudo apt-get update --quiet && bash -c '</dev/tcp/{database.host}/{database.port}'")
+    assert reach.returncode == 0, reach
+    show_key = "cut -d ' ' -f 2 /etc/ssh/ssh_host_ed25519_key.pub"
+    assert ssh(started, first, show_key).stdout != ssh(started, second, show_key).stdout
+    ec2.terminate_instances(InstanceIds=ids)
+    left = started.engine().containers.list(all=True, filters={"label": "instance_id"}, sparse=True)
+    assert not [one for one in left if one.attrs["Labels"]["instance_id"] in ids]
+
+
+def test_a_restart_keeps_account_objects_and_rows(started: Cloud, database: Database) -> None:
+    s3 = started.client("s3")
+    s3.create_bucket(Bucket="kept-bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket="kept-bucket", Key="kept", Body=b"kept")
+    os.kill(started.pid(), signal.SIGTERM)
+    wait_for(lambda: None if ("127.0.0.1", started.port) in listeners() else True)
+
+    assert started.play("local_cloud").changed > 0
+    assert s3.get_object(Bucket="kept-bucket", Key="kept")["Body"].read() == b"kept"
+
+    def rows() -> Any:
+        try:
+            with database.connect(database="challenge") as connection, connection.cursor() as cursor:
+                cursor.execute("SELECT id FROM kept")
+                return cursor.fetchall()
+        except pymysql.err.OperationalError:
+            return None
+
+    assert wait_for(rows) == ((42,),)
+    assert started.play("local_cloud").changed == 0
+
+
+def test_a_crash_is_said_and_leaves_nothing_half(started: Cloud, database: Database) -> None:
+    os.kill(started.pid(), signal.SIGKILL)
+    wait_for(lambda: None if ("127.0.0.1", started.port) in listeners() else True)
+
+    assert "ministack ended without saving its account" in started.play("local_cloud").output
+    assert started.client("s3").list_buckets()["Buckets"] == []
+    assert ("127.0.0.1", database.port) not in listeners()
+    assert started.play("local_cloud").changed == 0
+
+
+def test_stop_leaves_nothing(started: Cloud) -> None:
+    # Something to stop.
+    ec2 = started.client("ec2")
+    (image,) = ec2.describe_images(Filters=[{"Name": "name", "Values": [f"{NAME}-app-host"]}])["Images"]
+    ec2.run_instances(ImageId=image["ImageId"], MinCount=1, MaxCount=1)
+    label = f"ministack.instance={NAME}:{started.port}"
+    engine = started.engine()
+    before = {one.id for one in engine.containers.list(all=True, sparse=True)}
+    ours = {one.id for one in engine.containers.list(all=True, sparse=True, filters={"label": label})}
+    assert ours
+
+    assert started.play("local_cloud_down").changed > 0
+    bound = {port for _, port in listeners()}
+    assert started.port not in bound
+    assert started.database_port not in bound
+    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(started.folder) not in processes
+    assert not (started.folder / "aws").exists()
+
+    assert started.play("local_cloud_down").changed == 0
+    started.play("local_cloud")
+    engine = started.engine()
+    after = {one.id for one in engine.containers.list(all=True, sparse=True)}
+    assert not after & ours
+    assert before - ours <= after
+    assert not [one for one in engine.volumes.list() if "orders" in one.name]
+
+    started.play("local_cloud_down", "--extra-vars=local_cloud_purge=true")
+    assert not started.folder.exists()
+    started.folder.mkdir()
