@@ -28,9 +28,10 @@ def chart(xs: Sequence[float], series: Sequence[Series], *, x_title: str) -> str
         An SVG document.
     """
     each = WIDTH + MARGIN + GAP
+    width, height = each * len(series) + GAP, HEIGHT + 2 * MARGIN
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {each * len(series) + GAP} {HEIGHT + 2 * MARGIN}"'
-        ' font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">',
+        "<style>text { font: 12px sans-serif }</style>",
         '<rect width="100%" height="100%" fill="white"/>',
     ]
     for index, one in enumerate(series):

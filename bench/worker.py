@@ -116,7 +116,7 @@ def importer(job: Job) -> int:
         store=_FileStore(job.file),
         database=MySqlDatabase(_Secret(job.credentials), job.ca_file, "bench"),
         time_left=lambda: 3600.0,
-        log=lambda message, **values: None,
+        log=lambda *_, **__: None,
     )
     outcome = importer.run(FileVersion("bench", job.file.name, str(time.time_ns()), ""))
     if outcome.result is not Result.SUCCEEDED:

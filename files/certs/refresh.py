@@ -8,7 +8,7 @@
 Authorities that have expired, and those of Amazon's beta and preview regions, are left out.
 """
 
-import datetime
+import datetime as dt
 import re
 import subprocess
 import sys
@@ -26,7 +26,7 @@ SCRIPT = f"process.stdout.write(require('{NPM_PACKAGE}/lib/profiles/ca/defaults.
 def main(arguments: list[str]) -> None:
     """Write the bundle and say what it holds."""
     pem = Path(arguments[0]).read_bytes() if arguments else _from_npm()
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     kept = sorted(
         (
             certificate

@@ -33,7 +33,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 # Of what describes a distribution, versions and licences are for people; the rest is for installers.
 KEPT_METADATA = ("METADATA", "LICENSE", "NOTICE", "COPYING", "AUTHORS")
 DROPPED_FOLDERS = {"__pycache__", "bin", "tests", "test"}
-DROPPED_SUFFIXES = {".pyi", ".pyc", ".typed", ".lock"}
+DROPPED_SUFFIXES = (".pyi", ".pyc", ".typed", ".lock")
 # A web framework and its user interface, half of the zip, which nothing else in Powertools imports.
 DROPPED_PACKAGES = {"aws_lambda_powertools/event_handler"}
 
@@ -156,7 +156,7 @@ def _prune(root: Path) -> None:
         if path.is_dir():
             if path.name in DROPPED_FOLDERS or name.as_posix() in DROPPED_PACKAGES:
                 shutil.rmtree(path)
-        elif path.suffix in DROPPED_SUFFIXES or (
+        elif path.name.endswith(DROPPED_SUFFIXES) or (
             name.parts[0].endswith(".dist-info") and not path.name.startswith(KEPT_METADATA)
         ):
             path.unlink()
@@ -186,7 +186,7 @@ def _zip(root: Path, output: Path) -> None:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    yield from sorted(path for path in folder.rglob("*") if path.is_file())
+    yield from sorted((path for path in folder.rglob("*") if path.is_file()), key=Path.as_posix)
 
 
 def _sha256(path: Path) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import boto3
 import pymysql
@@ -20,6 +21,7 @@ from csv_importer import handler
 from csv_importer.importer import Importer
 from csv_importer.mysql import MySqlDatabase
 from csv_importer.ports import Credentials, ObjectStore
+
 from .mysql_server import MySqlServer, NoServerError
 
 SCHEMA = Path(__file__).parents[2] / "files" / "schema"
@@ -88,12 +90,12 @@ class Database:
         """Read the ledger."""
         with self.admin.cursor(pymysql.cursors.DictCursor) as cursor:
             cursor.execute("SELECT * FROM csv_import ORDER BY id")
-            return list(cursor.fetchall())  # type: ignore[arg-type]
+            return list(cursor.fetchall())
 
     def empty(self) -> None:
         """Delete all rows."""
         for table in reversed(TABLES):
-            self.query(f"DELETE FROM {table}")
+            self.query(f"DELETE FROM {table}")  # noqa: S608 - names of our own
 
 
 @pytest.fixture(scope="session")
@@ -151,8 +153,6 @@ class Cloud:
 
 def record_for(key: str, version_id: str, etag: str, bucket: str = BUCKET) -> dict[str, Any]:
     """Make a record as S3 writes it: the key is encoded as in a form."""
-    from urllib.parse import quote_plus
-
     return {
         "eventSource": "aws:s3",
         "eventName": "ObjectCreated:Put",
@@ -212,7 +212,7 @@ Invoke = Callable[..., dict[str, Any]]
 @pytest.fixture
 def invoke(cloud: Cloud, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
     """Call the handler as Lambda does, with the database's secret in place."""
-    secrets = boto3.client("secretsmanager")
+    secrets = boto3.client("secretsmanager", endpoint_url=cloud.endpoint)
     secret = secrets.create_secret(Name=f"importer/{database.name}", SecretString=json.dumps(secret_of(database)))
     monkeypatch.setenv("SECRET_ID", secret["ARN"])
     monkeypatch.setenv("BUCKET_NAME", BUCKET)

@@ -17,9 +17,11 @@ import pytest
 from csv_importer import importer as importing
 from csv_importer import mysql as adapter
 from csv_importer.errors import FileRefused, Misconfigured, TransientFault
+from csv_importer.feed import FeedConnection
 from csv_importer.importer import Result
 from csv_importer.mysql import LoadData, MySqlDatabase, MySqlSession
 from csv_importer.ports import Counts, Credentials
+
 from .conftest import SCHEMA, Database, make_database
 from .files import GOOD, MemoryStore, lines_of, version_of
 from .mysql_server import Authority, MySqlServer
@@ -92,23 +94,23 @@ def test_a_connection_killed_in_the_middle_of_a_batch(database: Database, monkey
 
 
 def test_a_connection_killed_before_a_commit(database: Database) -> None:
-    with once_before(adapter.FeedConnection, "commit", lambda: kill(database), call=3):
+    with once_before(FeedConnection, "commit", lambda: kill(database), call=3):
         database.importer(MemoryStore(CONTENT)).run(version_of())
     assert database.faults
     assert_loaded_once(database)
 
 
 def test_the_answer_to_a_commit_is_lost(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = adapter.FeedConnection.commit
+    original = FeedConnection.commit
     commits = []
 
-    def commit(connection: adapter.FeedConnection) -> None:
+    def commit(connection: FeedConnection) -> None:
         original(connection)
         commits.append(1)
         if len(commits) == 3:
             raise pymysql.OperationalError(2013, "Lost connection to MySQL server during query")
 
-    monkeypatch.setattr(adapter.FeedConnection, "commit", commit)
+    monkeypatch.setattr(FeedConnection, "commit", commit)
     database.importer(MemoryStore(CONTENT)).run(version_of())
     assert database.faults == ["the connection was lost (MySQL error 2013)"]
     assert_loaded_once(database)
@@ -118,7 +120,7 @@ def test_a_statement_that_an_administrator_interrupts(database: Database) -> Non
     def interrupt() -> None:
         raise pymysql.OperationalError(1317, "Query execution was interrupted")
 
-    with once_before(adapter.FeedConnection, "commit", interrupt, call=2):
+    with once_before(FeedConnection, "commit", interrupt, call=2):
         database.importer(MemoryStore(CONTENT)).run(version_of())
     assert_loaded_once(database)
 
@@ -166,7 +168,8 @@ def test_a_deadlock_is_tried_again(database: Database) -> None:
         cursor = rival.cursor()
         # The server gives up the transaction that has written least.
         cursor.executemany(
-            "INSERT INTO customer (title, firstname, lastname, email, age, import_file) VALUES (%s, 'r', 'r', 'r', 1, 'r')",
+            "INSERT INTO customer (title, firstname, lastname, email, age, import_file)"
+            " VALUES (%s, 'r', 'r', 'r', 1, 'r')",
             [("Mr",)] * 2_000,
         )
         cursor.execute("UPDATE csv_import SET reason = 'rival'")
@@ -319,8 +322,8 @@ def test_a_row_that_only_the_database_refuses_is_rejected_alone(database: Databa
 def test_values_that_load_data_would_change_are_never_committed(database: Database) -> None:
     """Were validation wrong, warnings would tell: here it is switched off."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("csv_importer.columns.IntegerColumn.faults", lambda self, values: {})
-        patch.setattr("csv_importer.columns.TextColumn.faults", lambda self, values: {})
+        patch.setattr("csv_importer.columns.IntegerColumn.faults", lambda *_: {})
+        patch.setattr("csv_importer.columns.TextColumn.faults", lambda *_: {})
         bad = ["Mr,a,b,0,x@y,n/a", "Mr,a,b,300,x@y,1", f"{'x' * 51},a,b,0,x@y,1"]
         outcome = database.importer(MemoryStore(lines_of(GOOD, *bad, GOOD))).run(version_of())
     assert outcome.entry.counts == Counts(2, 3)

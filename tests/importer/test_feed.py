@@ -7,6 +7,7 @@ import pytest
 from pymysql.connections import Connection, MySQLResult
 
 from csv_importer.feed import FEED_NAME, FeedConnection
+
 from .conftest import Database
 from .mysql_server import MySqlServer
 
@@ -28,9 +29,13 @@ def connection(database: Database) -> FeedConnection:
 
 
 def test_the_driver_still_has_what_is_replaced() -> None:
-    assert callable(Connection._read_query_result)
-    assert callable(MySQLResult._read_load_local_packet)
-    assert callable(MySQLResult._read_ok_packet)
+    for owner, name in (
+        (Connection, "_read_query_result"),
+        (Connection, "_read_packet"),
+        (MySQLResult, "_read_load_local_packet"),
+        (MySQLResult, "_read_ok_packet"),
+    ):
+        assert callable(getattr(owner, name))
 
 
 @pytest.mark.parametrize("prepared", [True, False])

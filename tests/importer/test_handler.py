@@ -15,6 +15,7 @@ from csv_importer.errors import Misconfigured
 from csv_importer.files import FileVersion, file_of, records_of
 from csv_importer.handler import EventFailed
 from csv_importer.settings import Settings
+
 from .conftest import BUCKET, Cloud, Context, Database, Invoke, record_for, secret_of
 from .files import GOOD, HEADER, lines_of
 
@@ -249,12 +250,13 @@ def test_a_secret_that_does_not_exist_is_named(cloud: Cloud, invoke: Invoke, mon
         ('["hunter2"]', "is not a JSON object"),
         ('{"rds_password": "hunter2"}', "lacks rds_writer_endpoint, rds_port, rds_username, rds_db"),
         (
-            '{"rds_writer_endpoint": "h", "rds_port": "hunter2", "rds_username": "u", "rds_password": "p", "rds_db": "d"}',
+            '{"rds_writer_endpoint": "h", "rds_port": "hunter2", "rds_username": "u", "rds_password": 1, "rds_db": 1}',
             "rds_port is no number",
         ),
     ],
 )
 def test_a_malformed_secret_is_named_and_never_shown(
+    *,
     cloud: Cloud,
     invoke: Invoke,
     monkeypatch: pytest.MonkeyPatch,
@@ -287,7 +289,7 @@ def test_a_password_rotated_between_invocations_is_fetched_again(
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+def lines() -> Iterator[list[dict[str, Any]]]:
     """What is logged, parsed."""
     found: list[dict[str, Any]] = []
 

@@ -21,6 +21,7 @@ from csv_importer.errors import TransientFault
 from csv_importer.feed import FeedConnection
 from csv_importer.importer import Result
 from csv_importer.ports import Counts, Status
+
 from .conftest import Database
 from .files import GOOD, HEADER, MemoryStore, lines_of, text_of, version_of
 

@@ -15,6 +15,7 @@ from csv_importer import parsing
 from csv_importer.columns import COLUMNS
 from csv_importer.errors import FileRefused
 from csv_importer.parsing import BROKEN_QUOTES, TOO_LONG, Position, Reject, read_blocks, read_header
+
 from .files import GOOD, HEADER, lines_of
 
 Parsed = tuple[list[list[str]], list[Reject], int, Position]

@@ -6,7 +6,8 @@ import pytest
 from csv_importer.columns import COLUMNS, IMPORT_FILE_COLUMN, IMPORT_FILE_LENGTH
 from csv_importer.mysql import REASON_LENGTH
 from csv_importer.parsing import MAX_RECORD_BYTES, MAX_RECORD_LINES, RAW_LENGTH
-from .conftest import PASSWORD, TABLES, Database
+
+from .conftest import PASSWORD, SCHEMA, TABLES, Database
 
 
 def columns_of(database: Database, table: str) -> dict[str, tuple[str, str, str | None, str]]:
@@ -77,8 +78,6 @@ def test_the_importer_may_do_nothing_else(database: Database, statement: str) ->
 
 
 def test_the_tables_can_be_created_again(database: Database) -> None:
-    from .conftest import SCHEMA
-
     assert {path.stem for path in SCHEMA.glob("*.sql")} == set(TABLES)
     with database.admin.cursor() as cursor:
         for table in TABLES:

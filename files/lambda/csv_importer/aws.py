@@ -72,24 +72,20 @@ class S3Stream:
 
     def read(self, size: int) -> bytes:
         """Read up to size bytes: see ports.ByteStream."""
-        failures = 0
-        while not self._closed:
+        cause = ""
+        for _ in range(1 + REOPENINGS):
+            if self._closed:
+                return b""
+            cause = "it ends too early"
             try:
                 data = self._body.read(size) if self._body else b""
             except (HTTPClientError, IncompleteReadError, HTTPError, OSError) as error:
-                data = b""
-                failures += 1
-                if failures > REOPENINGS:
-                    raise TransientFault(f"S3 breaks off again and again ({type(error).__name__})") from error
+                data, cause = b"", type(error).__name__
             self._offset += len(data)
             if data or self._offset >= self.size:
                 return data
-            # A body that ends too early is a connection that broke.
-            failures += 1
-            if failures > REOPENINGS:
-                raise TransientFault("S3 sends less than the object holds")
             self._open()
-        return b""
+        raise TransientFault(f"the stream from S3 breaks again and again ({cause})")
 
     def close(self) -> None:
         """Drop the connection: see ports.ByteStream."""

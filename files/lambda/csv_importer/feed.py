@@ -41,7 +41,7 @@ class FeedConnection(_Base):
 
         def _read_packet(self, packet_type: Any = ...) -> _Packet: ...
 
-    def _read_query_result(self, unbuffered: bool = False) -> int:
+    def _read_query_result(self, unbuffered: bool = False) -> int:  # noqa: FBT001, FBT002 - the driver's signature
         if unbuffered:
             raise NotImplementedError("results are read whole here")
         self._result = None
@@ -85,7 +85,7 @@ class _FeedResult(MySQLResult):
 
     def _end(self) -> "_Packet":
         self.connection.write_packet(b"")
-        return self.connection._read_packet()
+        return self.connection._read_packet()  # noqa: SLF001 - the driver has no other way
 
     if TYPE_CHECKING:
 

@@ -30,7 +30,7 @@ class FileVersion:
     @property
     def digest(self) -> str:
         """64 hexadecimal digits that stand for bucket, key and version."""
-        return hashlib.sha256("\0".join((self.bucket, self.key, self.version_id)).encode()).hexdigest()
+        return hashlib.sha256(f"{self.bucket}\0{self.key}\0{self.version_id}".encode()).hexdigest()
 
     @property
     def import_file(self) -> str:

@@ -76,7 +76,8 @@ def _checked_settings() -> Settings:
     try:
         return Settings.of(os.environ)
     except Misconfigured as error:
-        logger.error("The function is not set up", reason=str(error))
+        # The reason says it all; a trace would bury it.
+        logger.error("The function is not set up", reason=str(error))  # noqa: TRY400
         raise
 
 
@@ -120,7 +121,7 @@ class _Invocation:
             except ImporterError as error:
                 failures.append(str(error))
                 metrics.add_metric("ImportErrors", MetricUnit.Count, 1)
-                logger.error("The import did not get on", reason=str(error), fault=type(error).__name__)
+                logger.error("The import did not get on", reason=str(error), fault=type(error).__name__)  # noqa: TRY400
                 continue
             finally:
                 logger.remove_keys(["bucket", "key", "version_id", "import_id"])

@@ -34,6 +34,8 @@ LOCK_PATIENCE = 90.0
 RETRY_PATIENCE = 90.0
 """How long faults that pass are waited for without any progress, in seconds: a failover takes half of it."""
 
+NOTHING = Counts()
+
 type Log = Callable[..., None]
 """Writes a message with keys and values; never one out of a file."""
 
@@ -63,13 +65,13 @@ class Outcome:
 
     result: Result
     entry: Entry
-    added: Counts = Counts()
+    added: Counts = NOTHING
 
 
 class Importer:
     """Imports file versions with the given means."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all by name
         self,
         *,
         store: ObjectStore,
@@ -305,4 +307,5 @@ class _Counting:
 
     def load(self, contents: Iterator[int], columns: Sequence[Column], import_file: str) -> tuple[int, list[Reject]]:
         """Add the counts up."""
+        del columns, import_file
         return sum(contents), []

@@ -3,7 +3,7 @@
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -394,7 +394,7 @@ class LoadData:
         self._connection = connection
 
     def encode(self, block: Block) -> bytes:
-        """Write the rows with SEPARATORS, which the statement names again."""
+        """Write the rows with the separators that the statement below names again."""
         return block.delimited().encode()
 
     def load(self, contents: Iterator[bytes], columns: Sequence[Column], import_file: str) -> tuple[int, list[Reject]]:
@@ -427,7 +427,7 @@ class MultiRowInsert:
     def load(self, contents: Iterator[Block], columns: Sequence[Column], import_file: str) -> tuple[int, list[Reject]]:
         """Store rows: see ports.Loader."""
         names = [*(column.name for column in columns), schema.IMPORT_FILE_COLUMN]
-        statement = f"INSERT INTO {schema.TABLE} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})"
+        statement = f"INSERT INTO {schema.TABLE} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})"  # noqa: S608 - names of our own
         rejects: list[Reject] = []
         stored = 0
         with self._connection.cursor() as cursor:
@@ -464,10 +464,8 @@ class MultiRowInsert:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    try:
+    with suppress(pymysql.MySQLError, OSError):
         yield
-    except (pymysql.MySQLError, OSError):
-        pass
 
 
 def _code(error: BaseException | None) -> int:

@@ -10,6 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import repeat
 from typing import NamedTuple, Protocol
@@ -253,7 +254,7 @@ def read_blocks(read: Read, columns: Sequence[Column], start: Position, buffer: 
             position = Position(position.offset + skipped, position.line + 1)
             yield Block(None, [reject], 0, position)
             continue
-        block = _parse(buffer[:size], len(buffer) - size, at_end, columns, position)
+        block = _parse(buffer[:size], len(buffer) - size, at_end=at_end, columns=columns, start=position)
         buffer = buffer[block.end.offset - position.offset :]
         position = block.end
         yield block
@@ -283,7 +284,7 @@ def _skip_line(read: Read, buffer: bytes) -> tuple[int, bytes, bool]:
         buffer = buffer[len(buffer) - keep :] + chunk
 
 
-def _parse(data: bytes, following: int, at_end: bool, columns: Sequence[Column], start: Position) -> Block:
+def _parse(data: bytes, following: int, *, at_end: bool, columns: Sequence[Column], start: Position) -> Block:
     """Parse complete lines.
 
     Args:
@@ -305,7 +306,7 @@ def _parse(data: bytes, following: int, at_end: bool, columns: Sequence[Column],
     records: _Records
     if '"' in text or "\r" in text:
         lines = list(io.StringIO(text, newline=""))
-        rows, spans, broken, used = _read_quoted(lines, following, at_end)
+        rows, spans, broken, used = _read_quoted(lines, following, at_end=at_end)
         end = Position(start.offset + len(data) - _size(lines[used:]), start.line + used)
         rejects = [Reject(start.line + 1 + at, None, reason, _raw(lines[at])) for at, reason in broken]
         records = _QuotedRecords(rows, spans, lines, start.line + 1)
@@ -438,7 +439,7 @@ class _UnquotedRecords:
 
 
 def _read_quoted(
-    lines: list[str], following: int, at_end: bool
+    lines: list[str], following: int, *, at_end: bool
 ) -> tuple[list[list[str]], list[tuple[int, int]], list[tuple[int, str]], int]:
     """Read records that may have several lines, or broken quotes.
 
@@ -450,10 +451,8 @@ def _read_quoted(
     """
     reader = csv.reader(lines, strict=True)
     rows: list[list[str]] = []
-    try:
+    with suppress(csv.Error):
         rows = list(reader)
-    except csv.Error:
-        pass
     if reader.line_num == len(rows) == len(lines):
         return rows, [(index, index + 1) for index in range(len(rows))], [], len(lines)
     rows = []

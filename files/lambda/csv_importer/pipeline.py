@@ -52,12 +52,14 @@ class Pipeline[T]:
         self._ended = False
 
     def __enter__(self) -> Self:
+        """Start the thread."""
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """End the thread, whatever it is waiting for."""
         self._stop.set()
         while self._thread.is_alive():
             try:

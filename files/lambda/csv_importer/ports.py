@@ -39,9 +39,11 @@ class Counts:
         return self.loaded + self.rejected + self.blank
 
     def __add__(self, other: "Counts") -> "Counts":
+        """Add, kind by kind."""
         return Counts(self.loaded + other.loaded, self.rejected + other.rejected, self.blank + other.blank)
 
     def __sub__(self, other: "Counts") -> "Counts":
+        """Subtract, kind by kind."""
         return Counts(self.loaded - other.loaded, self.rejected - other.rejected, self.blank - other.blank)
 
 

@@ -1,0 +1,146 @@
+"""Streams from S3 that break, and what S3 refuses."""
+
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import boto3
+import pytest
+from botocore.config import Config
+from mypy_boto3_s3 import S3Client
+
+from csv_importer.aws import REOPENINGS, S3Store
+from csv_importer.errors import FileRefused, Misconfigured, TransientFault
+from csv_importer.files import FileVersion
+from csv_importer.ports import ByteStream
+
+from .conftest import BUCKET, Cloud
+from .files import version_of
+
+CONTENT = bytes(range(256)) * 2_000
+
+
+class Bucket(ThreadingHTTPServer):
+    """An S3 that breaks its connections, or refuses."""
+
+    breaks: list[int]
+    """After how many bytes each further answer ends too early."""
+    refusals: list[tuple[int, str]]
+    """Status and code of each further answer instead."""
+    ranges: list[str]
+    """What was asked for."""
+
+
+class Answer(BaseHTTPRequestHandler):
+    """One answer of it."""
+
+    server: Bucket
+
+    def do_GET(self) -> None:
+        asked = self.headers.get("Range", "bytes=0-")
+        self.server.ranges.append(asked)
+        if self.server.refusals:
+            status, code = self.server.refusals.pop(0)
+            body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            return
+        body = CONTENT[int(re.sub(r"\D", "", asked)) :]
+        self.send_response(206)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: self.server.breaks.pop(0)] if self.server.breaks else body)
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def bucket() -> Iterator[Bucket]:
+    with Bucket(("127.0.0.1", 0), Answer) as server:
+        server.breaks, server.refusals, server.ranges = [], [], []
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def client(bucket: Bucket) -> S3Client:
+    return boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{bucket.server_port}",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        region_name="eu-west-1",
+        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+    )
+
+
+def read_all(stream: ByteStream) -> bytes:
+    content = b""
+    while data := stream.read(70_000):
+        content += data
+    stream.close()
+    return content
+
+
+def test_a_stream_that_breaks_goes_on_where_it_broke(bucket: Bucket, client: S3Client) -> None:
+    bucket.breaks = [100_000, 1, 0, 200_000]
+    stream = S3Store(client).open(version_of(), 0)
+    assert stream.size == len(CONTENT)
+    assert read_all(stream) == CONTENT
+    assert bucket.ranges == [f"bytes={offset}-" for offset in (0, 100_000, 100_001, 100_001, 300_001)]
+
+
+def test_a_stream_that_always_breaks_is_given_up(bucket: Bucket, client: S3Client) -> None:
+    bucket.breaks = [0] * 50
+    stream = S3Store(client).open(version_of(), 0)
+    with pytest.raises(TransientFault, match="breaks again and again"):
+        stream.read(1)
+    stream.close()
+    assert len(bucket.ranges) == 2 + REOPENINGS
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (404, "NoSuchKey", FileRefused),
+        (404, "NoSuchVersion", FileRefused),
+        (405, "MethodNotAllowed", FileRefused),
+        (412, "PreconditionFailed", FileRefused),
+        (403, "InvalidObjectState", FileRefused),
+        (403, "AccessDenied", Misconfigured),
+        (503, "SlowDown", TransientFault),
+        (500, "InternalError", TransientFault),
+    ],
+)
+def test_what_s3_refuses_is_told_apart(
+    bucket: Bucket, client: S3Client, status: int, code: str, kind: type[Exception]
+) -> None:
+    bucket.refusals = [(status, code)]
+    with pytest.raises(kind):
+        S3Store(client).open(version_of(), 0)
+
+
+def test_a_service_that_does_not_answer_is_transient(bucket: Bucket, client: S3Client) -> None:
+    bucket.shutdown()
+    bucket.server_close()
+    with pytest.raises(TransientFault, match="S3 does not answer"):
+        S3Store(client).open(version_of(), 0)
+
+
+def test_the_end_of_an_object_is_no_fault(cloud: Cloud) -> None:
+    cloud.put("end.csv", b"abc")
+    assert read_all(S3Store(cloud.s3).open(FileVersion(BUCKET, "end.csv", "etag:", ""), 3)) == b""
+
+
+def test_an_empty_object_is_no_fault(cloud: Cloud) -> None:
+    cloud.put("empty.csv", b"")
+    stream = S3Store(cloud.s3).open(FileVersion(BUCKET, "empty.csv", "etag:", ""), 0)
+    assert (stream.size, read_all(stream)) == (0, b"")
