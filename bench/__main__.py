@@ -196,7 +196,8 @@ def cold_start(folder: Path) -> Numbers:
 def report(results: dict[str, Any]) -> str:
     """Write the results as a table."""
     comparison, sizes, start = results["comparison"], results["sizes"], results["cold_start"]
-    lines = ["", f"{'':11}{'rows/s':>12}{'CPU µs/row':>12}{'peak MiB':>10}"]
+    lines = ["", f"load average at the start: {results['machine']['load']:.1f} on {results['machine']['cpus']} CPUs"]
+    lines += ["", f"{'':11}{'rows/s':>12}{'CPU µs/row':>12}{'peak MiB':>10}"]
     for way in ("limit", "importer", "reference"):
         numbers = comparison["medians"][way]
         lines.append(
@@ -236,7 +237,7 @@ def main() -> None:
             bench = Bench(server, folder)
             results: dict[str, Any] = {
                 "when": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-                "machine": {"cpus": os.cpu_count(), "architecture": platform.machine()},
+                "machine": {"cpus": os.cpu_count(), "architecture": platform.machine(), "load": os.getloadavg()[0]},
                 "python": platform.python_version(),
                 "mysql": bench.version(),
                 "options": asdict(options),

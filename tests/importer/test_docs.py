@@ -1,0 +1,31 @@
+"""What the documentation promises has a test, and says what the code says."""
+
+import re
+from pathlib import Path
+
+from csv_importer.columns import COLUMNS
+
+HERE = Path(__file__).parent
+BEHAVIOUR = (HERE.parents[1] / "docs" / "behaviour.md").read_text(encoding="utf-8")
+
+
+def test_every_row_names_tests_that_exist() -> None:
+    tests = {
+        name
+        for path in HERE.glob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    rows = [line for line in BEHAVIOUR.splitlines() if line.startswith("| ") and line.count(" | ") == 2]
+    promises = [line for line in rows if not line.endswith("proven by |")]
+    assert len(promises) > 40
+    for line in promises:
+        named = set(re.findall(r"`(test_\w+)`", line.rsplit(" | ", 1)[1]))
+        assert named, f"no test: {line}"
+        assert named <= tests, f"no such test: {sorted(named - tests)}"
+
+
+def test_the_columns_are_those_of_the_code() -> None:
+    table = BEHAVIOUR.split("<!-- columns -->")[1].split("<!-- /columns -->")[0]
+    assert re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.MULTILINE) == [
+        (column.name, column.rule) for column in COLUMNS
+    ]
