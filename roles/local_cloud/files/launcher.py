@@ -1,8 +1,9 @@
 """Run ministack for one local cloud.
 
-ministack takes its settings from the environment, hands its whole environment on to the functions that it runs, and
-publishes the ports of its database containers on every interface of the machine. So this starts it with exactly the
-environment of a settings file and has every published port bound to given addresses only.
+ministack takes its settings from the environment, hands its whole environment and its interpreter on to the functions
+that it runs, and publishes the ports of its database containers on every interface of the machine. So this starts it
+with exactly the environment of a settings file, gives functions what AWS gives them, boto3 and no other package, and
+has every published port bound to given addresses only.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from __future__ import annotations
 import json
 import os
 import runpy
+import shutil
 import sys
 from collections.abc import Sequence
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 from typing import Any
 
 from docker.models.containers import ContainerCollection
+from packaging.requirements import Requirement
 
 
 def bind_published_ports(addresses: Sequence[str]) -> None:
@@ -37,6 +41,46 @@ def bind_published_ports(addresses: Sequence[str]) -> None:
     ContainerCollection.create = create_bound
 
 
+def distributions(name: str) -> dict[str, Distribution]:
+    """The distribution `name` and all that it requires, by name.
+
+    Raises:
+        importlib.metadata.PackageNotFoundError: When one of them is not installed.
+    """
+    found: dict[str, Distribution] = {}
+    wanted = [name]
+    while wanted:
+        name = wanted.pop()
+        if name not in found:
+            found[name] = distribution(name)
+            requirements = [Requirement(text) for text in found[name].requires or []]
+            wanted += [one.name for one in requirements if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return found
+
+
+def give_functions_boto3_only(folder: Path) -> None:
+    """Have functions run by this interpreter without its virtual environment, as if on AWS.
+
+    A package that a function's zip lacks is then missing here too.
+
+    Args:
+        folder: Where links to boto3 and what it requires are made; emptied first.
+
+    Raises:
+        OSError: When the links cannot be made.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for one in distributions("boto3").values():
+        for top in {file.parts[0] for file in one.files or []} - {".."}:
+            link = folder / top
+            if not link.exists():
+                link.symlink_to(str(one.locate_file(top)))
+    os.environ["PYTHONPATH"] = str(folder)
+    # What ministack starts functions with; in a virtual environment, the interpreter that it was made from.
+    sys.executable = str(Path(sys.executable).resolve())
+
+
 def main(arguments: Sequence[str]) -> None:
     """Run ministack in the foreground.
 
@@ -53,6 +97,7 @@ def main(arguments: Sequence[str]) -> None:
     os.environ.clear()
     os.environ.update(settings["environment"])
     bind_published_ports(settings["publish_on"])
+    give_functions_boto3_only(Path(os.environ["TMPDIR"]) / "function-packages")
     sys.argv = ["ministack"]
     # Only now, since ministack reads its environment when it is imported.
     runpy.run_module("ministack", run_name="__main__")
