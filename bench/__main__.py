@@ -7,6 +7,7 @@ import os
 import platform
 import random
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -228,6 +229,8 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="an SVG of rate and memory over file size, such as docs/bench.svg")
     given = parser.parse_args()
     options = Options(given.rows, given.reference_rows, given.rounds, tuple(sorted(given.sizes)))
+    # Ended by a signal, too, it takes its server along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     folder.chmod(0o755)
     try:
