@@ -45,6 +45,7 @@ DELETED_WITH: dict[str, tuple[str, str]] = {
 # Modules that create nothing that outlives the task.
 NOTHING_TO_DESTROY: dict[str, str] = {
     "amazon.aws.ec2_tag": "tags go with what they are on",
+    "amazon.aws.rds_cluster_snapshot": "a final snapshot is there to stay",
     "csv_to_aurora.aws.resource_plan": "only compares",
     "csv_to_aurora.aws.s3_bucket_purge": "only deletes",
     "csv_to_aurora.aws.sqs_message": "a message goes with its queue",
