@@ -134,9 +134,7 @@ def network_tier(subnets: Sequence[Mapping[str, Any]], cidr: str, tier: str) -> 
     )
 
 
-def network_owned(
-    resources: Sequence[Mapping[str, Any]], owner: Mapping[str, str]
-) -> list[Mapping[str, Any]]:
+def network_owned(resources: Sequence[Mapping[str, Any]], owner: Mapping[str, str]) -> list[Mapping[str, Any]]:
     """Return the resources whose ``tags`` contain all of ``owner``.
 
     Tags may be a mapping or, as ec2_vpc_endpoint_info returns them, a list of key and value.
@@ -148,11 +146,7 @@ def network_owned(
             return dict(found)
         return {tag["key"]: tag["value"] for tag in found}
 
-    return [
-        resource
-        for resource in resources
-        if all(tags(resource).get(key) == value for key, value in owner.items())
-    ]
+    return [resource for resource in resources if all(tags(resource).get(key) == value for key, value in owner.items())]
 
 
 def network_routes(routes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -197,8 +191,7 @@ def network_addresses(
         for part in nat.get("nat_gateway_addresses", [])
     }
     found = {
-        gateway["name"]: by_name.get(gateway["name"])
-        or used.get(subnet_ids.get(gateway["subnet"], ""))
+        gateway["name"]: by_name.get(gateway["name"]) or used.get(subnet_ids.get(gateway["subnet"], ""))
         for gateway in gateways
     }
     return {name: address for name, address in found.items() if address}

@@ -76,9 +76,7 @@ def security_groups_rules(entries: Sequence[Mapping[str, Any]]) -> list[Rule]:
     return in_order(expand())
 
 
-def security_groups_permissions(
-    permissions: Sequence[Mapping[str, Any]], group_names: Mapping[str, str]
-) -> list[Rule]:
+def security_groups_permissions(permissions: Sequence[Mapping[str, Any]], group_names: Mapping[str, str]) -> list[Rule]:
     """Return the rules of a group as ec2_security_group_info returns them, one for each peer.
 
     Args:
