@@ -76,3 +76,15 @@ def test_no_queue_no_messages(cloud: Cloud) -> None:
 def test_bad_handles_and_numbers_are_named(cloud: Cloud, queue: str) -> None:
     assert "fresh receipt handle" in cloud.run.failure("sqs_message", name=queue, receipt_handle="no such handle")
     assert "limit is 0" in cloud.run.failure("sqs_message_info", name=queue, limit=0)
+
+
+def test_a_queue_is_described_and_one_that_is_not_there_is_empty(cloud: Cloud, queue: str) -> None:
+    client = cloud.client("sqs")
+    url = client.get_queue_url(QueueName=queue)["QueueUrl"]
+    client.tag_queue(QueueUrl=url, Tags={"Environment": "stage"})
+    described = cloud.run("sqs_queue_info", name=queue)["queue"]
+    assert described["url"] == url
+    assert described["arn"].endswith(f":{queue}")
+    assert described["tags"] == {"Environment": "stage"}
+    assert described["attributes"]["ApproximateNumberOfMessages"] == "23"
+    assert cloud.run("sqs_queue_info", name=f"{queue}-other")["queue"] == {}

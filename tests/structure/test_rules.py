@@ -139,7 +139,7 @@ BREAKS: list[tuple[str, Break, str]] = [
     ("defaults_agree_with_argument_specs", replace(SPECS, "default: present", "default: absent"), "'absent'"),
     ("defaults_agree_with_argument_specs", replace(SPECS, "default: []", "default: [1]"), "'store_rules'"),
     ("defaults_agree_with_argument_specs", append("roles/store/defaults/main.yml", "store_name: a\n"), "is required"),
-    ("defaults_agree_with_argument_specs", replace(SPECS, ", required: true", ""), "neither required nor"),
+    ("defaults_agree_with_argument_specs", replace(SPECS, ", required: true", ", default: a"), "lacks"),
     ("options_are_described", replace(SPECS, "description: Its name., ", ""), "'store_name' has no description"),
     ("options_are_described", replace(SPECS, "port: {description: A port., ", "port: {"), "'store_rules.port'"),
     ("options_are_described", replace(SPECS, "A port., type: int", "A port."), "'store_rules.port' has no type"),

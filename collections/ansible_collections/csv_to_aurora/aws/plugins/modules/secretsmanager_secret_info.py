@@ -28,7 +28,7 @@ extends_documentation_fragment:
 
 EXAMPLES = r"""
 - name: Describe two secrets
-  secretsmanager_secret_info:
+  csv_to_aurora.aws.secretsmanager_secret_info:
     names:
       - customers/importer
       - customers/application

@@ -47,7 +47,7 @@ extends_documentation_fragment:
 
 EXAMPLES = r"""
 - name: Let database users log in with a token of IAM
-  rds_cluster_modify:
+  csv_to_aurora.aws.rds_cluster_modify:
     db_cluster_identifier: customers
     enable_iam_database_authentication: true
 """
