@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PORT = 4666
+ACCOUNT = f"{PORT - 4566:012d}"
 PLAYBOOK_SECONDS = 900
 
 
@@ -117,7 +118,8 @@ class Stack:
         import docker  # noqa: PLC0415 - only this test talks to the engine
 
         client = docker.DockerClient(base_url=engine["docker_host"])
-        return [c.name for c in client.containers.list(all=True) if str(PORT) in str(c.labels)]
+        label = f"ministack.instance=local-cloud-{PORT}:{PORT}"
+        return [c.name for c in client.containers.list(all=True, filters={"label": label})]
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.conftest import ACCOUNT
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -38,8 +40,8 @@ def test_site_creates_the_stack(stack: Stack) -> None:
     assert run.changed > 20
     outputs = stack.outputs()
     assert outputs["network"]["vpc_id"].startswith("vpc-")
-    assert outputs["bucket"]["name"] == "csv-to-aurora-local-000000000000"
-    assert outputs["importer"]["function_arn"].endswith(":function:csv-to-aurora-local")
+    assert outputs["bucket"]["name"] == f"csv-to-aurora-local-{ACCOUNT}"
+    assert outputs["importer"]["function_arn"].endswith(":function:csv-to-aurora-local-importer")
     assert outputs["database"]["endpoint"]
     assert outputs["app_host"]["instance_id"].startswith("i-")
 
@@ -60,7 +62,7 @@ def test_load_reports_every_row(stack: Stack, tmp_path: Path) -> None:
     assert "grace@example.com" in run.output
     result = json.loads(report.read_text())
     assert result["key"] == file.name
-    assert result["bucket"] == "csv-to-aurora-local-000000000000"
+    assert result["bucket"] == f"csv-to-aurora-local-{ACCOUNT}"
     assert result["status"] == "succeeded"
     assert [result[f"rows_{kind}"] for kind in ("read", "loaded", "rejected", "blank")] == [5, 3, 1, 1]
     assert result["version_id"]
