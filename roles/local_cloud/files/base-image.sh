@@ -8,6 +8,10 @@ set -eu
 image=$1 suite=$2 mirror=$3 variant=$4 packages=$5 remove=$6 apt_conf=$7
 shift 7
 
+if ! command -v mmdebstrap >/dev/null; then
+    echo "No image registry answers and mmdebstrap is missing. Run: sudo apt-get install mmdebstrap" >&2
+    exit 1
+fi
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
 

@@ -13,8 +13,10 @@ for folder in bin dev etc lib lib64 proc run sys tmp usr; do
     mkdir -p "$root/$folder"
 done
 
+# A container that could not be started is not removed by --rm.
+trap 'podman rm --force --ignore "local-cloud-trial-$$" >/dev/null 2>&1' EXIT
 works() {
-    podman run --rm --network=none --rootfs --volume=/usr:/usr:ro --volume=/lib:/lib:ro --volume=/lib64:/lib64:ro \
+    podman run --rm --replace --name="local-cloud-trial-$$" --network=none --rootfs --volume=/usr:/usr:ro --volume=/lib:/lib:ro --volume=/lib64:/lib64:ro \
         "$root" /usr/bin/true
 }
 
