@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import docker
 import pytest
 
 if TYPE_CHECKING:
@@ -49,9 +50,7 @@ class Stack:
             "LOCAL_CLOUD_PORT": str(PORT),
         }
 
-    def playbook(
-        self, name: str, *arguments: str, inventory: str = "inventories/local", check: bool = True
-    ) -> Run:
+    def playbook(self, name: str, *arguments: str, inventory: str = "inventories/local", check: bool = True) -> Run:
         """Run a playbook; with ``check`` an exit code other than 0 fails the test."""
         done = subprocess.run(
             [
@@ -79,12 +78,12 @@ class Stack:
         self.playbook("outputs.yml", "-e", f"outputs_file={file}")
         return dict(json.loads(file.read_text()))
 
-    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3's clients have no common type
+    def client(self, service: str) -> Any:
         """A boto3 client of the local cloud, as the deployer."""
         config, credentials = ConfigParser(), ConfigParser()
         config.read(self.folder / "aws/config")
         credentials.read(self.folder / "aws/credentials")
-        return boto3.client(
+        return boto3.client(  # type: ignore[call-overload] # the stubs want a literal
             service,
             region_name="eu-west-1",
             endpoint_url=config["profile local"]["endpoint_url"],
@@ -114,10 +113,8 @@ class Stack:
 
     def containers(self) -> list[str]:
         """The names of the containers that this local cloud runs."""
-        engine = json.loads((self.folder / "engine.json").read_text())
-        import docker  # noqa: PLC0415 - only this test talks to the engine
-
-        client = docker.DockerClient(base_url=engine["docker_host"])
+        settings = json.loads((self.folder / "ministack.json").read_text())
+        client = docker.DockerClient(base_url=settings["environment"]["DOCKER_HOST"])
         label = f"ministack.instance=local-cloud-{PORT}:{PORT}"
         return [c.name for c in client.containers.list(all=True, filters={"label": label})]
 

@@ -55,7 +55,7 @@ NOTHING_TO_DESTROY: dict[str, str] = {
 # Roles without a molecule scenario of their own; each with its reason.
 NO_SCENARIO: dict[str, str] = {
     "local_cloud": "the end-to-end test starts it, uses it and stops it",
-    "preflight": "tests/preflight runs it with every wrong input",
+    "preflight": "tests/preflight runs it with every kind of wrong input",
 }
 
 # Tasks that take a secret in and let none out; each with its reason.

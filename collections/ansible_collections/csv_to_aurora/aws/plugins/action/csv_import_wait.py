@@ -9,15 +9,13 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-_COLUMNS = (
-    "id, import_file, status, reason, size_bytes, byte_offset, rows_read, rows_loaded, rows_rejected, rows_blank, "
-    "attempts, request_id, "
-    "TIMESTAMPDIFF(MICROSECOND, started_at, COALESCE(finished_at, NOW(3))) / 1000000 AS seconds"
-)
-_QUERY = (
-    f"SELECT {_COLUMNS} FROM csv_import "
-    "WHERE bucket = %(bucket)s AND object_key = %(key)s AND version_id = %(version_id)s"
-)
+_QUERY = """
+    SELECT id, import_file, status, reason, size_bytes, byte_offset, rows_read, rows_loaded, rows_rejected, rows_blank,
+           attempts, request_id,
+           TIMESTAMPDIFF(MICROSECOND, started_at, COALESCE(finished_at, NOW(3))) / 1000000 AS seconds
+    FROM csv_import
+    WHERE bucket = %(bucket)s AND object_key = %(key)s AND version_id = %(version_id)s
+"""
 _ENDED = ("succeeded", "failed")
 
 
@@ -52,11 +50,14 @@ class ActionModule(ActionBase):
         login = arguments.get("login") or {}
         timeout = float(arguments.get("timeout", 900))
         interval = float(arguments.get("interval", 2))
+        after_attempt = int(arguments.get("after_attempt", 0))
 
         started = moved = time.monotonic()
         shown = seen = None
         while True:
             row = self._ledger_row(login, version, task_vars)
+            if row is not None and int(row["attempts"]) <= after_attempt:
+                row = None
             now = time.monotonic()
             if row is not None and row["status"] in _ENDED:
                 result.update(csv_import=row, changed=False)

@@ -171,7 +171,7 @@ def action_of(task: Task, diff: Any) -> str:
     return "delete" if task.args.get("state") in ("absent", "deleted") else "change"
 
 
-class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible carries no type information
+class CallbackModule(CallbackBase):
     """Collects the results of a run and prints what they changed."""
 
     CALLBACK_VERSION = 2.0

@@ -83,20 +83,22 @@ type Execute = Callable[..., dict[str, object]]
 def warm_up() -> None:
     """Import the AWS SDK and read its descriptions, once, for all forks to come."""
     import boto3  # noqa: F401, PLC0415 - costs half a second, only where it is going to be used
-    import botocore.loaders as loaders  # noqa: PLC0415
-    import botocore.session as sessions  # noqa: PLC0415
     from ansible_collections.amazon.aws.plugins.module_utils import (  # noqa: F401, PLC0415
         modules,
     )
+    from botocore import loaders  # noqa: PLC0415
+    from botocore import session as sessions  # noqa: PLC0415
 
     # Each session has a loader of its own, and each loader would parse the same files again.
-    loaders.JSONFileLoader.load_file = functools.cache(loaders.JSONFileLoader.load_file)
-    loaders.JSONFileLoader.__eq__ = lambda _self, other: isinstance(other, loaders.JSONFileLoader)
-    loaders.JSONFileLoader.__hash__ = lambda _self: 0
+    parse = functools.cache(functools.partial(loaders.JSONFileLoader.load_file, loaders.JSONFileLoader()))
+    setattr(loaders.JSONFileLoader, "load_file", lambda _self, path: parse(path))  # noqa: B010 - mypy forbids the other way
     session = sessions.get_session()
     for service in SERVICES:
         session.create_client(
-            service, region_name="eu-west-1", aws_access_key_id="-", aws_secret_access_key="-"
+            service,
+            region_name="eu-west-1",
+            aws_access_key_id="-",
+            aws_secret_access_key="-",  # noqa: S106 - none: the client is never used
         )
     # What is here now stays: forks need not copy these pages for the sake of counting references.
     gc.freeze()
@@ -105,9 +107,7 @@ def warm_up() -> None:
 def eligible(action: ActionBase, name: str, *, wrap_async: bool) -> bool:
     """Tell whether a module may run in a fork of this very process."""
     task, connection = action._task, action._connection
-    interpreter = action._templar.template(
-        action._templar.available_variables.get("ansible_python_interpreter", "")
-    )
+    interpreter = action._templar.template(action._templar.available_variables.get("ansible_python_interpreter", ""))
     return (
         name.startswith(COLLECTIONS)
         and connection.transport in ("local", "ansible.builtin.local")
@@ -150,9 +150,7 @@ def _become_module(module: str, parameters: bytes, out: int, err: int) -> NoRetu
         # Warnings belong into the module's result; only the controller may show them.
         _internal.is_controller = False
         basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = parameters, PROFILE
-        runpy.run_module(
-            module, {"_module_fqn": module, "_modlib_path": None}, run_name="__main__", alter_sys=True
-        )
+        runpy.run_module(module, {"_module_fqn": module, "_modlib_path": None}, run_name="__main__", alter_sys=True)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
     except BaseException:  # noqa: BLE001 - the parent has to be told, whatever it was
@@ -173,15 +171,15 @@ def warm(original: Execute) -> Execute:
     encoder = get_module_encoder(PROFILE, Direction.CONTROLLER_TO_MODULE)
 
     @functools.wraps(original)
-    def execute(
+    def execute(  # noqa: PLR0913 - as many as the method it stands for
         self: ActionBase,
         module_name: str | None = None,
         module_args: dict[str, Any] | None = None,
         tmp: str | None = None,
         task_vars: dict[str, Any] | None = None,
-        *arguments: Any,  # noqa: ANN401 - handed on as they are
+        *arguments: Any,
         wrap_async: bool = False,
-        **named: Any,  # noqa: ANN401 - handed on as they are
+        **named: Any,
     ) -> dict[str, object]:
         name = module_name or self._task.action
         if arguments or named or not eligible(self, name, wrap_async=bool(wrap_async)):
@@ -202,9 +200,7 @@ def warm(original: Execute) -> Execute:
         values = dict(self._task.args if module_args is None else module_args)
         self._update_module_args(name, values, task_vars or {})
         parameters = json.dumps({"ANSIBLE_MODULE_ARGS": values}, cls=encoder).encode()
-        code, out, err = run_forked(
-            f"ansible_collections.{collection}.plugins.modules.{short}", parameters
-        )
+        code, out, err = run_forked(f"ansible_collections.{collection}.plugins.modules.{short}", parameters)
         result = self._parse_returned_data(
             {
                 "rc": code,
@@ -221,7 +217,7 @@ def warm(original: Execute) -> Execute:
     return execute
 
 
-class CallbackModule(CallbackBase):  # type: ignore[misc] # ansible-core has no types
+class CallbackModule(CallbackBase):
     """Warms the process up when a playbook begins."""
 
     CALLBACK_VERSION = 2.0

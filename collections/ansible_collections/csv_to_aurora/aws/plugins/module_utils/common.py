@@ -27,7 +27,7 @@ NEW_ROLE_MESSAGES = (
 )
 
 
-class PatientRetry(AWSRetry):  # type: ignore[misc]  # amazon.aws has no type information
+class PatientRetry(AWSRetry):
     """AWSRetry that also waits for a new role to be known everywhere in AWS (seconds, rarely a minute)."""
 
     @staticmethod

@@ -34,6 +34,13 @@ options:
     description: Seconds between two looks.
     type: float
     default: 2
+  after_attempt:
+    description:
+      - Take no notice of the import until it has been attempted more often than this.
+      - An import that failed and is run again is still C(failed) in the ledger until the function begins with it.
+        Give the number of attempts from before.
+    type: int
+    default: 0
   login:
     description: Login arguments of M(ansible.mysql.mysql_query), such as C(config_file).
     type: dict

@@ -1,0 +1,81 @@
+"""The last table of behaviour: wrong input stops within seconds, and the message says what mends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOBODY_LISTENS = "http://127.0.0.1:1"
+CONNECTION = {
+    "region": "eu-west-1",
+    "endpoint_url": NOBODY_LISTENS,
+    "access_key": "nobody",
+    "secret_key": "nothing",
+}
+
+
+def preflight(folder: Path, **variables: Any) -> str:
+    """Run discover.yml, whose first role is preflight, in dev with these variables, and return what it says.
+
+    A key and an account are given; everything else is as the repository has it. No AWS is reached.
+    """
+    key = folder / "key.pub"
+    key.write_text("ssh-ed25519 AAAA nobody@example.com\n")
+    given = {
+        "aws_account_id": "123456789012",
+        "ssh_public_key_file": str(key),
+        "aws_connection": CONNECTION,
+        **variables,
+    }
+    done = subprocess.run(
+        [
+            Path(sys.executable).parent / "ansible-playbook",
+            "playbooks/discover.yml",
+            "-i",
+            "inventories/dev/hosts.yml",
+            "-e",
+            json.dumps(given),
+        ],
+        cwd=ROOT,
+        env={k: v for k, v in os.environ.items() if not k.startswith("AWS_")} | {"AWS_EC2_METADATA_DISABLED": "true"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0, done.stdout
+    # Messages are wrapped where they are printed.
+    return " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"environment_name": "Dev_1"}, ["environment_name (Dev_1)", "lower case", "group_vars/all/main.yml"]),
+        ({"project": "x" * 40}, ["at most 31 characters"]),
+        ({"aws_account_id": ""}, ["aws_account_id ('')", "12 digits", "inventories/dev/group_vars/all/main.yml"]),
+        ({"aws_account_id": "12345"}, ["aws_account_id ('12345')", "aws sts get-caller-identity"]),
+        ({"aws_region": "Ireland"}, ["aws_region (Ireland)", "such as eu-west-1"]),
+        ({"aws_region": "eu-central-1"}, ["inventories/dev/aws_ec2.yml has to name region eu-central-1"]),
+        ({"ssh_allowed_cidrs": ["0.0.0.0/0"]}, ["ssh_allowed_cidrs holds '0.0.0.0/0'", "never the whole world"]),
+        ({"ssh_allowed_cidrs": ["my office"]}, ["ssh_allowed_cidrs holds 'my office'", "203.0.113.7/32"]),
+        ({"ssh_public_key_file": "/nowhere/key.pub"}, ["/nowhere/key.pub", "ssh-keygen -t ed25519"]),
+        ({"bucket_noncurent_days": 3}, ["The role bucket has no variable bucket_noncurent_days"]),
+        ({"bucket_noncurrent_days": "soon"}, ["bucket_noncurrent_days", "roles/bucket/README.md"]),
+        ({"network_nat": "several"}, ["network_nat", "roles/network/README.md"]),
+        ({}, ["AWS does not answer", "eu-west-1"]),
+        ({"aws_connection": {"region": "eu-west-1", "profile": "nobody"}}, ["No AWS credentials were found"]),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
+)
+def test_wrong_input_stops_with_cause_and_mend(variables: dict[str, Any], says: list[str], tmp_path: Path) -> None:
+    output = preflight(tmp_path, **variables)
+    assert [text for text in says if text not in output] == [], output[-2500:]
+    assert "Traceback" not in output
