@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.csv_to_aurora.aws.plugins.filter.dead_letters import dead_letters
 
+from ansible_collections.csv_to_aurora.aws.plugins.filter.dead_letters import dead_letters
 from csv_importer.files import file_of
 
 BUCKET = "customers"
