@@ -1,0 +1,43 @@
+#!/bin/sh
+# Prints the container engine that has the local cloud's two images, and what their names begin with.
+#   host_images.sh PROJECT
+# Where there are none, a local cloud is started and stopped, which leaves them behind.
+set -eu
+
+project=$1
+# Not a developer's own local cloud; the importer's tests build theirs with the same one.
+port=4866
+
+find_images() {
+    for engine in podman docker; do
+        command -v "$engine" > /dev/null || continue
+        for prefix in localhost/local-cloud "localhost/local-cloud-$port"; do
+            if "$engine" image inspect "$prefix/mysql:8.0" "$prefix/app-host:13" > /dev/null 2>&1; then
+                echo "$engine $prefix"
+                return 0
+            fi
+        done
+    done
+    return 1
+}
+
+find_images && exit
+
+# Scenarios that run at the same time must not start the same cloud twice: the second one waits, and looks again.
+exec 9< "$0"
+flock 9
+find_images && exit
+
+LOCAL_CLOUD_DIR=$(mktemp -d)
+LOCAL_CLOUD_PORT=$port
+export LOCAL_CLOUD_DIR LOCAL_CLOUD_PORT
+trap 'rm -rf "$LOCAL_CLOUD_DIR"' EXIT
+cd "$project"
+for playbook in local_cloud local_cloud_down; do
+    # What it starts must not inherit the lock.
+    ansible-playbook "playbooks/$playbook.yml" -i inventories/local/hosts.yml >&2 9<&-
+done
+find_images || {
+    echo "The local cloud left neither podman nor docker its images. See what 'make local' says." >&2
+    exit 1
+}
