@@ -124,6 +124,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running local cloud with nothing in it; stopped with all it started afterwards."""
     made = Stack(tmp_path_factory.mktemp("local-cloud"))
     hosts = "inventories/local/hosts.yml"
-    made.playbook("local_cloud.yml", inventory=hosts)
-    yield made
-    made.playbook("local_cloud_down.yml", inventory=hosts)
+    try:
+        made.playbook("local_cloud.yml", inventory=hosts)
+        yield made
+    finally:
+        made.playbook("local_cloud_down.yml", inventory=hosts)
