@@ -115,7 +115,7 @@ class Stack:
         """The names of the containers that this local cloud runs."""
         settings = json.loads((self.folder / "ministack.json").read_text())
         client = docker.DockerClient(base_url=settings["environment"]["DOCKER_HOST"])
-        label = f"ministack.instance=local-cloud-{PORT}:{PORT}"
+        label = f"ministack.instance=local-cloud:{PORT}"
         return [c.name for c in client.containers.list(all=True, filters={"label": label})]
 
 
