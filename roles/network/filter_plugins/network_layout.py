@@ -197,6 +197,38 @@ def network_addresses(
     return {name: address for name, address in found.items() if address}
 
 
+def network_route_tables(
+    tables: Sequence[Mapping[str, Any]],
+    wanted: Sequence[RouteTable],
+    subnet_ids: Mapping[str, str],
+    owner: Mapping[str, str],
+) -> dict[str, Mapping[str, Any]]:
+    """Return the route table found for each route table of the layout, by the latter's name.
+
+    It is the one of that name, whoever's it is, or, should somebody have changed the name, the owner's that is in use.
+
+    Args:
+        tables: Tables as ec2_vpc_route_table_info returns them.
+        wanted: Route tables of the layout.
+        subnet_ids: Ids of the subnets that exist, by CIDR.
+        owner: Tags that say whose a table is.
+    """
+    by_name = {table.get("tags", {}).get("Name"): table for table in tables}
+    names = {table["name"] for table in wanted}
+    used = {
+        association.get("subnet_id"): table
+        for table in network_owned(tables, owner)
+        if table["tags"].get("Name") not in names
+        for association in table.get("associations", [])
+    }
+    found = {
+        table["name"]: by_name.get(table["name"])
+        or next((used[id_] for cidr in table["subnets"] if (id_ := subnet_ids.get(cidr)) in used), None)
+        for table in wanted
+    }
+    return {name: table for name, table in found.items() if table}
+
+
 class FilterModule:
     """The filters of this file, as Ansible wants them."""
 
@@ -206,6 +238,7 @@ class FilterModule:
             "network_addresses": network_addresses,
             "network_layout": network_layout,
             "network_owned": network_owned,
+            "network_route_tables": network_route_tables,
             "network_routes": network_routes,
             "network_tier": network_tier,
         }
