@@ -73,8 +73,8 @@ class Cloud:
         self.database_port = free_port()
         self.account = f"{self.port:012d}"
 
-    def play(self, playbook: str, *arguments: str) -> Run:
-        """Run `playbook` for this cloud; fail the test if it fails."""
+    def play(self, playbook: str, *arguments: str, fails: bool = False) -> Run:
+        """Run `playbook` for this cloud; fail the test unless it ends well, or with `fails` badly."""
         settings = {
             "local_cloud_dir": str(self.folder),
             "local_cloud_name": NAME,
@@ -98,7 +98,7 @@ class Cloud:
             text=True,
             check=False,
         )
-        assert result.returncode == 0, result.stdout
+        assert (result.returncode != 0) == fails, result.stdout
         recap = re.search(r"^controller .* changed=(\d+) ", result.stdout, re.MULTILINE)
         assert recap, result.stdout
         return Run(result.stdout, int(recap[1]))
@@ -351,6 +351,19 @@ def test_an_instance_takes_ssh_and_reaches_packages_and_database(started: Cloud,
     ec2.terminate_instances(InstanceIds=ids)
     left = started.engine().containers.list(all=True, filters={"label": "instance_id"}, sparse=True)
     assert not [one for one in left if one.attrs["Labels"]["instance_id"] in ids]
+
+
+def test_a_port_that_another_cloud_has_is_refused(started: Cloud) -> None:
+    with tempfile.TemporaryDirectory(prefix="local-cloud-") as folder:
+        second = Cloud(Path(folder))
+        second.port = started.port
+        try:
+            refusal = second.play("local_cloud", fails=True)
+            assert "ministack ended as soon as it was started" in refusal.output
+            assert "set local_cloud_port" in refusal.output
+        finally:
+            second.play("local_cloud_down")
+    assert started.client("sts").get_caller_identity()["Account"] == started.account
 
 
 def test_a_restart_keeps_account_objects_and_rows(started: Cloud, database: Database) -> None:
