@@ -10,6 +10,8 @@ PYTHON ?=
 BIN := .venv/bin
 PLAYBOOK := $(BIN)/ansible-playbook
 INVENTORY := -i inventories/$(env)
+# Two processes: tests/conftest.py says what stays together. The longest come first.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: help
 help: ## List the targets
@@ -39,7 +41,7 @@ site: venv ## Create or converge the environment
 
 .PHONY: plan
 plan: venv ## What `make site` would change, and nothing more
-	$(PLAYBOOK) playbooks/site.yml $(INVENTORY) --check --diff
+	$(PLAYBOOK) playbooks/plan.yml $(INVENTORY) || [ $$? -eq 10 ]
 
 .PHONY: verify
 verify: venv ## Prove the whole path of the environment with a probe file
@@ -54,8 +56,12 @@ teardown: venv ## Remove the environment
 	$(PLAYBOOK) playbooks/teardown.yml $(INVENTORY)
 
 .PHONY: test
-test: venv ## Every check there is
-	$(BIN)/python -m pytest
+test: venv ## Every check there is, but for those that take many minutes each
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
+
+.PHONY: test-all
+test-all: venv ## Those too
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 .PHONY: lint
 lint: venv ## ansible-lint, yamllint, ruff, mypy
@@ -64,6 +70,22 @@ lint: venv ## ansible-lint, yamllint, ruff, mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
+	$(BIN)/python tools/permissions.py --check
+
+.PHONY: audit
+audit: venv ## Known vulnerabilities of all requirements (asks PyPI)
+	test -x .build/audit/bin/pip-audit || { $(BIN)/uv venv --quiet .build/audit --python $(BIN)/python && $(BIN)/uv pip install --quiet --python .build/audit/bin/python pip-audit; }
+	.build/audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.txt -r files/lambda/requirements.txt
+
+.PHONY: sbom
+sbom: venv ## What the function's zip consists of, as CycloneDX
+	$(BIN)/python tools/sbom.py .build/csv-to-aurora-$(env)-importer.zip .build/sbom.json
+
+.PHONY: scan
+scan: venv ## prowler over the running local cloud (takes long)
+	test -x .build/scan/bin/prowler || { $(BIN)/uv venv --quiet .build/scan --python $(BIN)/python && $(BIN)/uv pip install --quiet --python .build/scan/bin/python prowler; }
+	AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=test .build/scan/bin/prowler aws --region eu-west-1 --service ec2 rds s3 awslambda iam secretsmanager --scan-unused-services --output-formats csv --output-directory .build/scan/results
 
 .PHONY: bench
 bench: venv ## Speed and memory of the importer against its limit and a baseline

@@ -8,21 +8,38 @@ import re
 import subprocess
 import sys
 from configparser import ConfigParser
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import docker
+import pymysql
 import pytest
+from pymysql.cursors import DictCursor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-PORT = 4666
+PORT = int(os.environ.get("E2E_PORT", "4666"))
 ACCOUNT = f"{PORT - 4566:012d}"
 PLAYBOOK_SECONDS = 900
+PATIENCE = 300
+"""Seconds after which what should have happened counts as never happening."""
+FUNCTION = "csv-to-aurora-local-importer"
+HEADER = "title,firstname,lastname,status,email,age\n"
+GOOD = "Ms,Grace,Hopper,1,grace@example.com,85\n"
+CHAPTERS = (
+    "test_whole_stack",
+    "test_importer_in_the_cloud",
+    "test_imports",
+    "...",
+    "test_teardown",
+    "test_run_length",
+)
+"""The files that share the one stack, in the order of its life; any other of them comes where the dots are."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +52,7 @@ class Run:
     @property
     def changed(self) -> int:
         """The sum of changed= over the hosts of the recap."""
-        return sum(int(n) for n in re.findall(r"changed=(\d+)", self.output))
+        return sum(int(n) for n in re.findall(r'changed(?:=|":)(\d+)', self.output))
 
 
 class Stack:
@@ -44,13 +61,21 @@ class Stack:
     def __init__(self, folder: Path) -> None:
         """Keep the cloud's state in ``folder``."""
         self.folder = folder
+        self._login: dict[str, Any] | None = None
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ANSIBLE_"))},
             "LOCAL_CLOUD_DIR": str(folder),
             "LOCAL_CLOUD_PORT": str(PORT),
         }
 
-    def playbook(self, name: str, *arguments: str, inventory: str = "inventories/local", check: bool = True) -> Run:
+    def playbook(
+        self,
+        name: str,
+        *arguments: str,
+        inventory: str = "inventories/local",
+        check: bool = True,
+        environment: dict[str, str] | None = None,
+    ) -> Run:
         """Run a playbook; with ``check`` an exit code other than 0 fails the test."""
         done = subprocess.run(
             [
@@ -61,7 +86,7 @@ class Stack:
                 *arguments,
             ],
             cwd=ROOT,
-            env=self.environment,
+            env=self.environment | (environment or {}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -72,6 +97,12 @@ class Stack:
         assert not check or done.returncode == 0, f"{name} failed:\n{output[-6000:]}"
         return Run(done.returncode, output)
 
+    def recorded(self, name: str) -> Run:
+        """Run a playbook and keep what it did, task by task, as JSON in the folder."""
+        run = self.playbook(name, environment={"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.jsonl"})
+        (self.folder / f"{name}.jsonl").write_text(run.output)
+        return run
+
     def outputs(self) -> dict[str, Any]:
         """Everything that outputs.yml writes."""
         file = self.folder / "outputs.json"
@@ -79,16 +110,15 @@ class Stack:
         return dict(json.loads(file.read_text()))
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the local cloud, as the deployer."""
-        config, credentials = ConfigParser(), ConfigParser()
+        """A boto3 client of the local cloud as the account itself: tests look at more than the deployer may."""
+        config = ConfigParser()
         config.read(self.folder / "aws/config")
-        credentials.read(self.folder / "aws/credentials")
         return boto3.client(  # type: ignore[call-overload] # the stubs want a literal
             service,
             region_name="eu-west-1",
             endpoint_url=config["profile local"]["endpoint_url"],
-            aws_access_key_id=credentials["local"]["aws_access_key_id"],
-            aws_secret_access_key=credentials["local"]["aws_secret_access_key"],
+            aws_access_key_id=ACCOUNT,
+            aws_secret_access_key="test",
         )
 
     def secret_values(self) -> dict[str, str]:
@@ -111,17 +141,77 @@ class Stack:
             for resource in page["ResourceTagMappingList"]
         ]
 
-    def containers(self) -> list[str]:
-        """The names of the containers that this local cloud runs."""
+    @property
+    def bucket(self) -> str:
+        """The bucket's name."""
+        return f"csv-to-aurora-local-{ACCOUNT}"
+
+    def secret(self, name: str) -> dict[str, Any]:
+        """The content of one of the stack's secrets."""
+        answer = self.client("secretsmanager").get_secret_value(SecretId=f"csv-to-aurora-local/{name}")
+        return dict(json.loads(answer["SecretString"]))
+
+    def query(self, statement: str, *values: Any) -> list[dict[str, Any]]:
+        """What the database answers the administrator."""
+        if self._login is None:
+            administrator, importer = self.secret("administrator"), self.secret("importer")
+            self._login = {
+                "host": importer["rds_writer_endpoint"],
+                "port": int(importer["rds_port"]),
+                "user": administrator["username"],
+                "password": administrator["password"],
+                "database": importer["rds_db"],
+            }
+        try:
+            connection = pymysql.connect(
+                **self._login,
+                ssl_ca=str(self.folder / "ca.pem"),
+                ssl_verify_cert=True,
+                ssl_verify_identity=True,
+                cursorclass=DictCursor,
+                autocommit=True,
+            )
+        except pymysql.OperationalError:
+            # Another password, another cluster.
+            self._login = None
+            raise
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return list(cursor.fetchall())
+
+    @contextmanager
+    def configured(self, environment: dict[str, str] | None = None, **changes: Any) -> Iterator[None]:
+        """Run the function with another configuration, or other environment variables, for a while."""
+        client = self.client("lambda")
+        found = client.get_function_configuration(FunctionName=FUNCTION)
+        if environment:
+            changes["Environment"] = {"Variables": {**found["Environment"]["Variables"], **environment}}
+        try:
+            client.update_function_configuration(FunctionName=FUNCTION, **changes)
+            client.get_waiter("function_updated_v2").wait(FunctionName=FUNCTION)
+            yield
+        finally:
+            client.update_function_configuration(FunctionName=FUNCTION, **{key: found[key] for key in changes})
+            client.get_waiter("function_updated_v2").wait(FunctionName=FUNCTION)
+
+    def containers(self, kind: str = "") -> list[Any]:
+        """The containers that this local cloud runs; ``kind`` rds or ec2 for only those."""
         settings = json.loads((self.folder / "ministack.json").read_text())
         client = docker.DockerClient(base_url=settings["environment"]["DOCKER_HOST"])
         label = f"ministack.instance=local-cloud:{PORT}"
-        return [c.name for c in client.containers.list(all=True, filters={"label": label})]
+        found = client.containers.list(all=True, filters={"label": label})
+        return [container for container in found if kind in container.name]
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A running local cloud with nothing in it; stopped with all it started afterwards."""
+    """A running local cloud with nothing in it; stopped with all it started afterwards.
+
+    While you work on the tests, E2E_CLOUD_DIR and E2E_PORT name a local cloud of yours that is used instead, and kept.
+    """
+    if "E2E_CLOUD_DIR" in os.environ:
+        yield Stack(Path(os.environ["E2E_CLOUD_DIR"]))
+        return
     made = Stack(tmp_path_factory.mktemp("local-cloud"))
     hosts = "inventories/local/hosts.yml"
     try:
@@ -129,3 +219,29 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield made
     finally:
         made.playbook("local_cloud_down.yml", inventory=hosts)
+
+
+@pytest.fixture(scope="session")
+def complete(stack: Stack) -> Stack:
+    """The stack with everything in it, also where the chapters before were left out."""
+    client = stack.client("s3")
+    try:
+        # The last thing that site.yml makes.
+        connected = "LambdaFunctionConfigurations" in client.get_bucket_notification_configuration(Bucket=stack.bucket)
+    except client.exceptions.ClientError:
+        connected = False
+    if not connected:
+        stack.playbook("site.yml")
+    return stack
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the chapters of the stack's life in their order."""
+
+    def chapter(item: pytest.Item) -> int:
+        name = item.path.stem
+        return CHAPTERS.index(name if name in CHAPTERS else "...")
+
+    mine = [item for item in items if item.path.parent == Path(__file__).parent]
+    ordered = iter(sorted(mine, key=chapter))
+    items[:] = [next(ordered) if item in mine else item for item in items]

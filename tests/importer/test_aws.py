@@ -30,6 +30,8 @@ class Bucket(ThreadingHTTPServer):
     """Status and code of each further answer instead."""
     ranges: list[str]
     """What was asked for."""
+    whole: bool = False
+    """Whether it ignores what range was asked for."""
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -48,9 +50,12 @@ class Answer(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(body)
             return
-        body = CONTENT[int(re.sub(r"\D", "", asked)) :]
-        self.send_response(206)
+        start = 0 if self.server.whole else int(re.sub(r"\D", "", asked))
+        body = CONTENT[start:]
+        self.send_response(200 if self.server.whole else 206)
         self.send_header("Content-Length", str(len(body)))
+        if not self.server.whole:
+            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
         self.end_headers()
         self.wfile.write(body[: self.server.breaks.pop(0)] if self.server.breaks else body)
         self.close_connection = True
@@ -96,6 +101,24 @@ def test_a_stream_that_breaks_goes_on_where_it_broke(bucket: Bucket, client: S3C
     assert stream.size == len(CONTENT)
     assert read_all(stream) == CONTENT
     assert bucket.ranges == [f"bytes={offset}-" for offset in (0, 100_000, 100_001, 100_001, 300_001)]
+
+
+def test_a_server_that_ignores_ranges_gives_no_byte_twice(bucket: Bucket, client: S3Client) -> None:
+    bucket.whole = True
+    stream = S3Store(client).open(version_of(), 123_456)
+    assert stream.size == len(CONTENT)
+    assert read_all(stream) == CONTENT[123_456:]
+    bucket.breaks = [200_000, 400_000]
+    assert read_all(S3Store(client).open(version_of(), 0)) == CONTENT
+
+
+def test_a_server_that_ignores_ranges_and_breaks_before_them_is_tried_again_later(
+    bucket: Bucket, client: S3Client
+) -> None:
+    bucket.whole = True
+    bucket.breaks = [100_000]
+    with pytest.raises(TransientFault, match="stream from S3"):
+        S3Store(client).open(version_of(), 123_456)
 
 
 def test_a_stream_that_always_breaks_is_given_up(bucket: Bucket, client: S3Client) -> None:

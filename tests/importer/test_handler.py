@@ -237,6 +237,12 @@ def test_a_wrong_setting_is_named(environment: dict[str, str], reason: str) -> N
         Settings.of(environment)
 
 
+def test_a_share_that_nothing_exceeds_is_not_checked() -> None:
+    environment = {"SECRET_ID": "s", "BUCKET_NAME": "b", "MAX_REJECT_RATIO": "1"}
+    assert Settings.of(environment).max_reject_ratio is None
+    assert Settings.of({**environment, "MAX_REJECT_RATIO": "0.5"}).max_reject_ratio == 0.5
+
+
 def test_a_secret_that_does_not_exist_is_named(cloud: Cloud, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_ID", "no/such/secret")
     with pytest.raises(EventFailed, match="secret 'no/such/secret' does not exist"):

@@ -107,6 +107,43 @@ FAILING = """
       ansible.builtin.include_role: {name: broken}
 """
 
+DRIFTED = """
+- name: Present | Compare the bucket with what it should be
+  csv_to_aurora.aws.resource_plan:
+    kind: bucket
+    name: data
+    before: {tags: {Team: red, Old: "1"}, days: 3, rules: [a, b], text: "{{ 'x' * 300 }}", same: 1}
+    after: {tags: {Team: blue, New: "2"}, days: 4, rules: [b, c], text: y, same: 1}
+- name: Present | Check that the bucket may be replaced
+  ansible.builtin.assert: {that: false, fail_msg: It may not be replaced.}
+  ignore_errors: "{{ ansible_check_mode }}"
+"""
+
+LOADING = """
+- name: Store
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Load the role
+      ansible.builtin.include_role: {name: drifted}
+"""
+
+STEERING = """
+- name: Steer
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Show another plan, and what to do next
+      ansible.builtin.set_stats:
+        data:
+          run_summary:
+            plan: "{{ lookup('ansible.builtin.file', plan) | from_json }}"
+            show: [Go on.]
+            exit_code: 10
+    - name: End as asked
+      ansible.builtin.command: "{{ command }}"
+"""
+
 RESOURCES = [
     ("store", "bucket data", "create"),
     ("store", "subnet net-a", "create"),
@@ -130,6 +167,12 @@ class Run:
     def summary(self) -> list[str]:
         """The lines after the recap."""
         return self.output[self.output.index("PLAY RECAP") :].splitlines()
+
+    @property
+    def totals(self) -> str:
+        """The one line of totals."""
+        (line,) = [line for line in self.summary if "as they should be" in line]
+        return line
 
     @property
     def resources(self) -> list[tuple[str | None, str | None, str]]:
@@ -222,7 +265,12 @@ def test_totals_count_what_is_listed(first: Run) -> None:
         "store": {"create": 5, "change": 1, "delete": 0, "unchanged": 1, "failed": 0},
         "playbook": {"create": 0, "change": 0, "delete": 1, "unchanged": 0, "failed": 0},
     }
-    assert "  all               5          1          1          1          0" in first.summary
+    assert first.totals == "Run: 5 created, 1 changed, 1 deleted; 1 as they should be."
+
+
+def test_there_is_one_line_of_totals(plan: Run, second: Run) -> None:
+    assert plan.totals == "Plan: 5 to create, 1 to change, 1 to delete; 1 as they should be."
+    assert second.totals == "Run: 0 created, 0 changed, 0 deleted; 8 as they should be."
 
 
 def test_diff_is_what_the_module_told(plan: Run) -> None:
@@ -280,6 +328,10 @@ def test_a_failure_is_counted_where_it_happened(tmp_path: Path) -> None:
     assert run.returncode == 2
     assert run.plan["roles"]["broken"]["failed"] == 1
     assert run.plan["totals"]["failed"] == 1
+    assert run.plan["failures"] == [
+        {"host": "localhost", "role": "broken", "task": "Break", "message": "One or more items failed"}
+    ]
+    assert run.totals.endswith("; 1 failed.")
 
 
 def test_a_file_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
@@ -288,3 +340,40 @@ def test_a_file_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
     run = run_playbook(project.playbook, f"--extra-vars=folder={tmp_path}", **settings)
     assert run.returncode == 0
     assert "Give plan_file a path in a folder that exists" in " ".join((run.stdout + run.stderr).split())
+
+
+def test_a_plan_has_the_fields_that_differ_and_where_a_run_would_stop(tmp_path: Path) -> None:
+    run = Project(tmp_path, LOADING, {"drifted": DRIFTED}).run({}, "--check")
+    assert run.returncode == 0
+    (change,) = run.plan["changes"]
+    assert change["fields"] == ["tags", "days", "rules", "text"]
+    lines = [line.strip() for line in run.summary]
+    start = lines.index("drifted  would change  bucket data")
+    assert lines[start + 1 : start + 8] == [
+        "tags.Team: red → blue",
+        "tags.Old: 1 → none",
+        "tags.New: none → 2",
+        "days: 3 → 4",
+        "rules: - a",
+        "rules: + c",
+        f"text: {'x' * 139}… → y",
+    ]
+    assert [refusal["message"] for refusal in run.plan["refusals"]] == ["It may not be replaced."]
+    assert lines[lines.index("A run would stop here:") + 1] == "drifted: It may not be replaced."
+
+
+def test_a_playbook_can_show_another_plan_and_choose_the_exit_code(tmp_path: Path, plan: Run) -> None:
+    assert plan.returncode == 0
+    kept = tmp_path / "kept.json"
+    kept.write_text(json.dumps(plan.plan))
+    steering = Project(tmp_path, STEERING, {})
+    for command, code in (("true", 10), ("false", 2)):
+        values = json.dumps({"plan": str(kept), "command": command})
+        run = run_playbook(steering.playbook, f"--extra-vars={values}", **steering.environment)
+        assert run.returncode == code, run.stdout + run.stderr
+        assert "  store     would create  bucket data" in run.stdout
+        assert run.stdout.splitlines()[-2:] == [
+            "Plan: 5 to create, 1 to change, 1 to delete; 1 as they should be.",
+            "Go on.",
+        ]
+        assert "Traceback" not in run.stdout + run.stderr

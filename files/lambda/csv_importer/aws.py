@@ -26,6 +26,9 @@ CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "sta
 REOPENINGS = 5
 """How often in a row a stream that broke is opened again where it broke."""
 
+SKIP_BYTES = 1 << 20
+"""How much is read at once of what is skipped."""
+
 _GONE = {
     "NoSuchKey": "the object is gone",
     "NoSuchVersion": "this version of the object is gone",
@@ -117,7 +120,27 @@ class S3Stream:
         except BotoCoreError as error:
             raise TransientFault(f"S3 does not answer ({type(error).__name__})") from error
         self._body = response["Body"]
-        self.size = self._offset + response["ContentLength"]
+        # A server may ignore a range and answer with the whole. Taken for what was asked for, its first rows would be
+        # loaded again.
+        ignored = bool(self._offset) and not response.get("ContentRange", "").startswith(f"bytes {self._offset}-")
+        self.size = response["ContentLength"] + (0 if ignored else self._offset)
+        if ignored:
+            self._skip(self._offset)
+
+    def _skip(self, count: int) -> None:
+        """Read what comes before.
+
+        Raises:
+            TransientFault: The connection broke meanwhile.
+        """
+        while count and self._body:
+            try:
+                skipped = len(self._body.read(min(count, SKIP_BYTES)))
+            except (HTTPClientError, IncompleteReadError, HTTPError, OSError) as error:
+                raise TransientFault(f"the stream from S3 breaks ({type(error).__name__})") from error
+            if not skipped:
+                raise TransientFault("the stream from S3 ends too early")
+            count -= skipped
 
 
 class SecretsManager:

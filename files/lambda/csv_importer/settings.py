@@ -52,4 +52,5 @@ def _ratio(text: str) -> float | None:
         ratio = -1.0
     if not 0 <= ratio <= 1:
         raise Misconfigured(f"environment variable MAX_REJECT_RATIO is {text!r}: it has to be a number from 0 to 1")
-    return ratio
+    # All rows may be rejected: counting them beforehand would read the whole file for nothing.
+    return ratio if ratio < 1 else None

@@ -1,7 +1,8 @@
 """Print, as a JSON list, the calls in a local cloud's record that could change something, oldest first.
 
-    writes.py http://127.0.0.1:4566 eu-west-1
+    writes.py http://127.0.0.1:4566 eu-west-1 [SINCE]
 
+SINCE is a time in seconds since 1970; without it, all are printed that the record still has.
 The record is CloudTrail's LookupEvents, which answers with 50 calls at a time and knows the name of a
 call only where that is in the URL or in a header; for EC2, IAM and RDS it is among the parameters.
 """
@@ -20,19 +21,22 @@ READS = re.compile(r"(?:Get|List|Describe|Head|Filter|Lookup|BatchGet|Simulate)[
 FIRST_REGION = "us-east-1"
 
 
-def recorded(endpoint: str, region: str) -> Iterator[dict[str, Any]]:
-    """Yield all calls in a region's record that it does not know as reads, newest first."""
+def recorded(endpoint: str, region: str, since: float) -> Iterator[dict[str, Any]]:
+    """Yield the calls since a time in a region's record that it does not know as reads, newest first."""
     seen: set[str] = set()
     end: float | None = None
     while True:
-        query: dict[str, Any] = {"LookupAttributes": [{"AttributeKey": "ReadOnly", "AttributeValue": "false"}]}
+        query: dict[str, Any] = {
+            "LookupAttributes": [{"AttributeKey": "ReadOnly", "AttributeValue": "false"}],
+            "StartTime": since,
+        }
         request = urllib.request.Request(  # noqa: S310  # the endpoint is the test's own
             endpoint,
             data=json.dumps(query | ({"EndTime": end} if end is not None else {})).encode(),
             headers={
                 "Content-Type": "application/x-amz-json-1.1",
                 "X-Amz-Target": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents",
-                "Authorization": f"AWS4-HMAC-SHA256 Credential=any/20200101/{region}/cloudtrail/aws4_request",
+                "Authorization": f"AWS4-HMAC-SHA256 Credential=test/20200101/{region}/cloudtrail/aws4_request",
             },
         )
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
@@ -50,9 +54,9 @@ def name(event: dict[str, Any]) -> str:
     return str(parameters.get("Action", event["EventName"]))
 
 
-def main(endpoint: str, region: str) -> None:
+def main(endpoint: str, region: str, since: str = "0") -> None:
     """Print the calls that could change something in either region."""
-    events = [event for where in sorted({FIRST_REGION, region}) for event in recorded(endpoint, where)]
+    events = [event for where in sorted({FIRST_REGION, region}) for event in recorded(endpoint, where, float(since))]
     names = [name(event) for event in sorted(events, key=lambda event: float(event["EventTime"]))]
     print(json.dumps([call for call in names if not READS.match(call)]))
 

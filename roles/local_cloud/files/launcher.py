@@ -2,8 +2,8 @@
 
 ministack takes its settings from the environment, hands its whole environment and its interpreter on to the functions
 that it runs, and publishes the ports of its database containers on every interface of the machine. So this starts it
-with exactly the environment of a settings file, gives functions what AWS gives them, boto3 and no other package, and
-has every published port bound to given addresses only.
+with exactly the environment of a settings file, gives functions what AWS gives them, boto3 and no other package, has
+every published port bound to given addresses only, and has each call authorized on what it is about.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from importlib.metadata import Distribution, distribution
 from pathlib import Path
 from typing import Any
 
+import authorization
 from docker.models.containers import ContainerCollection
 from packaging.requirements import Requirement
 
@@ -85,8 +86,8 @@ def main(arguments: Sequence[str]) -> None:
     """Run ministack in the foreground.
 
     Args:
-        arguments: One path: a JSON file with `environment` (an object of strings) and `publish_on` (a list of
-            addresses).
+        arguments: One path: a JSON file with `environment` (an object of strings), `publish_on` (a list of
+            addresses) and `authorizations` (the file that records who was allowed what).
 
     Raises:
         SystemExit: When there is not exactly one argument, or when ministack ends.
@@ -100,6 +101,7 @@ def main(arguments: Sequence[str]) -> None:
     give_functions_boto3_only(Path(os.environ["TMPDIR"]) / "function-packages")
     sys.argv = ["ministack"]
     # Only now, since ministack reads its environment when it is imported.
+    authorization.install(Path(settings["authorizations"]))
     runpy.run_module("ministack", run_name="__main__")
 
 

@@ -27,8 +27,8 @@ type: aggregate
 version_added: 1.0.0
 short_description: Say at the end of a run what was created, changed and deleted
 description:
-  - Prints one line for each resource that the run changed, or under C(--check) would change, and the totals of each
-    role.
+  - Prints one line for each resource that the run changed, or under C(--check) would change, and one line of totals.
+    A plan also has the fields that differ, as far as the module tells them.
   - A resource that M(csv_to_aurora.aws.resource_plan) compared goes by its kind and name, both in a plan and in the run
     after it, so that the two can be compared. The task that acts on a comparison is known by the registered variable in
     its C(when) or C(loop), or by its item's label. Any other change goes by its task's name and, in a loop, by the
@@ -36,6 +36,10 @@ description:
   - Tasks that only look or compute, such as info modules, facts and assertions, are never listed, nor are tasks
     with C(check_mode=true), which only ask.
   - A result with C(no_log) is listed by its task's name alone.
+  - A playbook steers it with M(ansible.builtin.set_stats), under the key C(run_summary). C(show) is a list of lines to
+    end with, such as what to do next. C(plan) is a plan as C(plan_file) has it, to print in place of the run's own
+    summary. C(exit_code) is what C(ansible-playbook) exits with where nothing failed; callbacks that are enabled
+    after this one do not see the end of such a run.
 author:
   - The csv-to-aurora authors (@csv-to-aurora)
 requirements:
@@ -44,10 +48,13 @@ options:
   plan_file:
     description:
       - Path of a file to write the same to as JSON, readable by its owner only.
-      - Keys are C(check), C(changes) (each with C(host), C(role), C(task), C(item), C(action), C(module) and C(diff)),
+      - Keys are C(check), C(changes) (each with C(host), C(remote), C(role), C(task), C(item), C(action), C(module),
+        C(fields) and C(diff)), C(failures) and C(refusals) (each with C(host), C(role), C(task) and C(message)),
         C(totals), and C(roles), the totals of each role.
-      - C(action) is V(create), V(change) or V(delete). C(diff) is what the module told of it, or null. Most modules
-        tell nothing without C(--diff), and what they create then counts as changed.
+      - C(action) is V(create), V(change) or V(delete). C(diff) is what the module told of it, or null, and C(fields)
+        are the names of what differs in it. Most modules tell nothing without C(--diff), and what they create then
+        counts as changed.
+      - C(refusals) are what a plan passed over, by C(ignore_errors), and a run would stop at.
     type: path
     env:
       - name: ANSIBLE_RUN_SUMMARY_PLAN_FILE
@@ -80,6 +87,7 @@ INTERNAL = frozenset(
         "set_stats",
         "setup",
         "slurp",
+        "ssm_lock",
         "stat",
         "validate_argument_spec",
         "wait_for",
@@ -87,9 +95,16 @@ INTERNAL = frozenset(
     }
 )
 
+# What a plan passes over and a run stops at.
+GUARDS = ("ansible.builtin.assert", "ansible.builtin.fail")
+
 ACTIONS = ("create", "change", "delete")
 COUNTS = (*ACTIONS, "unchanged", "failed")
 DONE = {"create": "created", "change": "changed", "delete": "deleted"}
+KEY = "run_summary"
+"""The key of set_stats that is for this callback."""
+WIDEST = 140
+"""Characters of a value that a plan shows."""
 COLOURS = {"create": constants.COLOR_OK, "change": constants.COLOR_CHANGED, "delete": constants.COLOR_ERROR}
 
 
@@ -98,11 +113,13 @@ class Change:
     """One resource that was changed, or would be."""
 
     host: str
+    remote: bool
     role: str | None
     task: str
     item: str | None
     action: str
     module: str
+    fields: list[str] | None
     diff: Any
 
     @property
@@ -110,13 +127,38 @@ class Change:
         """What tells this resource from the others of the run."""
         return self.host, self.role, self.task, self.item
 
+    @property
+    def subject(self) -> str:
+        """What was changed, for people; what is on this machine or in the account needs no host's name."""
+        compared = self.module == PLAN and self.item is not None
+        subject = str(self.item) if compared else ": ".join(filter(None, (self.task, self.item)))
+        return f"{subject} on {self.host}" if self.remote else subject
+
     def line(self, role_width: int, *, check: bool) -> str:
         """Return the line for people."""
         verb = f"would {self.action}" if check else DONE[self.action]
-        compared = self.module == PLAN and self.item is not None
-        subject = self.item if compared else ": ".join(filter(None, (self.task, self.item)))
-        place = "" if self.host == "localhost" else f" on {self.host}"
-        return f"  {self.role or 'playbook':{role_width}}  {verb:12}  {subject}{place}"
+        return f"  {self.role or 'playbook':{role_width}}  {verb:12}  {self.subject}"
+
+    def details(self) -> list[str]:
+        """Return a line for each field that differs; none for what is made or removed whole."""
+        before, after = sides(self.diff)
+        if self.action != "change" or not isinstance(before, dict) or not isinstance(after, dict):
+            return []
+        return [line for field in self.fields or [] for line in difference(field, before.get(field), after.get(field))]
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where a host failed, or where a run would stop that a plan passed over."""
+
+    host: str
+    role: str | None
+    task: str
+    message: str
+
+    def line(self) -> str:
+        """Return the line for people."""
+        return f"  {self.role or 'playbook'}: {self.message}"
 
 
 @dataclass
@@ -161,6 +203,59 @@ def is_nothing(side: Any) -> bool:
     return not side or (isinstance(side, dict) and side.get("state") == "absent")
 
 
+def sides(diff: Any) -> tuple[Any, Any]:
+    """Return what was and what will be, of the first diff that a module tells."""
+    first = diff[0] if isinstance(diff, list) and diff else diff
+    return (first.get("before"), first.get("after")) if isinstance(first, dict) else (None, None)
+
+
+def fields_of(diff: Any) -> list[str] | None:
+    """Return the names of the fields that differ; None where the diff has no fields."""
+    before, after = sides(diff)
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return None
+    return [str(field) for field in {**before, **after} if before.get(field) != after.get(field)]
+
+
+def shown(value: Any) -> str:
+    """Return a value on one short line."""
+    text = "none" if value is None else value if isinstance(value, str) else json.dumps(value, default=str)
+    text = " ".join(text.split()) or '""'
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
+
+
+def difference(field: str, before: Any, after: Any) -> list[str]:
+    """Return the lines that tell one value from another: of mappings and lists only what is not in both."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return [
+            line
+            for key in {**before, **after}
+            if before.get(key) != after.get(key)
+            for line in difference(f"{field}.{key}", before.get(key), after.get(key))
+        ]
+    if isinstance(before, list) and isinstance(after, list):
+        gone = [f"{field}: - {shown(item)}" for item in before if item not in after]
+        new = [f"{field}: + {shown(item)}" for item in after if item not in before]
+        return gone + new or [f"{field}: in another order"]
+    return [f"{field}: {shown(before)} → {shown(after)}"]
+
+
+def message_of(result: CallbackTaskResult) -> str:
+    """Return why a task failed, in one line and without a traceback."""
+    found = result.result
+    if result.task.no_log or "censored" in found or found.get("_ansible_no_log"):
+        return "its result is kept quiet (no_log)"
+    return " ".join(str(found.get("msg") or found.get("stderr") or "no reason given").split())
+
+
+def totals_line(totals: dict[str, int], *, check: bool) -> str:
+    """Return the one line of totals."""
+    kinds = [f"to {name}" if check else DONE[name] for name in ACTIONS]
+    counts = ", ".join(f"{totals[name]} {kind}" for name, kind in zip(ACTIONS, kinds, strict=True))
+    failed = f"; {totals['failed']} failed" if totals["failed"] else ""
+    return f"{'Plan' if check else 'Run'}: {counts}; {totals['unchanged']} as they should be{failed}."
+
+
 def action_of(task: Task, diff: Any) -> str:
     """Return what a changed result did, from its diff or else from the state that the task asks for."""
     first = diff[0] if isinstance(diff, list) and diff else diff
@@ -185,7 +280,9 @@ class CallbackModule(CallbackBase):
         self.check = bool(context.CLIARGS.get("check"))
         self.changes: dict[tuple[str, str | None, str, str | None], Change] = {}
         self.unchanged: dict[str | None, set[tuple[str, str, str | None]]] = defaultdict(set)
-        self.failed_in: dict[str, str | None] = {}
+        self.failures: dict[str, Stop] = {}
+        self.refusals: list[Stop] = []
+        self.local: set[str] = set()
         self.comparisons: dict[tuple[str, str | None], list[Comparison]] = defaultdict(list)
         self.conditions: dict[str, str] = {}
 
@@ -211,20 +308,31 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_failed(self, result: CallbackTaskResult, ignore_errors: bool = False) -> None:  # noqa: FBT001, FBT002
         """Remember where a host failed last; whether it recovered is known at the end."""
         if not ignore_errors:
-            self.failed_in[result.host.get_name()] = role_of(result.task)
+            self.failures[result.host.get_name()] = self.stop(result)
+        elif self.check and module_of(result.task) in GUARDS:
+            self.refusals.append(self.stop(result))
 
     def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:
         """Treat a host that does not answer as failed."""
-        self.failed_in[result.host.get_name()] = role_of(result.task)
+        self.failures[result.host.get_name()] = self.stop(result)
 
     def v2_playbook_on_stats(self, stats: AggregateStats) -> None:
-        """Print the summary and write the file, at the end of the run."""
-        failed = [host for host in self.failed_in if stats.failures.get(host) or stats.dark.get(host)]
-        totals = self.totals([self.failed_in[host] for host in failed])
-        self.print_summary(totals)
+        """Print the summary and write the file, at the end of the run.
+
+        Raises:
+            SystemExit: The playbook asked for an exit code of its own, and nothing failed.
+        """
+        failures = [stop for host, stop in self.failures.items() if stats.failures.get(host) or stats.dark.get(host)]
+        summary = self.summary(failures)
+        steering = stats.custom.get("_run", {}).get(KEY, {})
+        self.print_summary(steering.get("plan") or summary)
+        for line in steering.get("show", []):
+            self._display.display(f"{line}")
         plan_file = self.get_option("plan_file")
         if plan_file:
-            self.write(Path(plan_file), totals)
+            self.write(Path(plan_file), summary)
+        if steering.get("exit_code") and not failures:
+            raise SystemExit(int(steering["exit_code"]))
 
     # Results
 
@@ -290,15 +398,26 @@ class CallbackModule(CallbackBase):
     def change(self, result: CallbackTaskResult, item: str | None, action: str) -> Change:
         """Return the change that a result tells of; without values where they are secret."""
         secret = self.is_secret(result)
+        host = result.host
+        if host.implicit or host.get_vars().get("ansible_connection") == "local":
+            self.local.add(host.get_name())
+        diff = None if secret else result.result.get("diff")
         return Change(
-            host=result.host.get_name(),
+            host=host.get_name(),
+            remote=host.get_name() not in self.local,
             role=role_of(result.task),
             task=sentence(result.task),
             item=None if secret else item,
             action=action,
             module=module_of(result.task),
-            diff=None if secret else result.result.get("diff"),
+            fields=fields_of(diff),
+            diff=diff,
         )
+
+    @staticmethod
+    def stop(result: CallbackTaskResult) -> Stop:
+        """Return where a host failed, and why."""
+        return Stop(result.host.get_name(), role_of(result.task), sentence(result.task), message_of(result))
 
     def add(self, change: Change) -> None:
         """List a change; a resource that several tasks change is listed once."""
@@ -323,47 +442,49 @@ class CallbackModule(CallbackBase):
 
     # Output
 
-    def totals(self, failed_in: list[str | None]) -> dict[str | None, dict[str, int]]:
+    def totals(self, failures: list[Stop]) -> dict[str | None, dict[str, int]]:
         """Return the counts of each role, in the order in which the roles came."""
         totals: dict[str | None, dict[str, int]] = defaultdict(lambda: dict.fromkeys(COUNTS, 0))
         for change in self.changes.values():
             totals[change.role][change.action] += 1
         for role, places in self.unchanged.items():
             totals[role]["unchanged"] += len(places)
-        for role in failed_in:
-            totals[role]["failed"] += 1
+        for stop in failures:
+            totals[stop.role]["failed"] += 1
         return totals
 
-    def print_summary(self, totals: dict[str | None, dict[str, int]]) -> None:
-        """Print one line a change and the totals. Ansible's display colours on a terminal only."""
-        show = self._display.display
-        self._display.banner("PLAN" if self.check else "CHANGES")
-        width = max([len(role or "playbook") for role in totals] + [len("playbook")])
-        for change in self.changes.values():
-            show(change.line(width, check=self.check), color=COLOURS[change.action])
-        if not self.changes:
-            show("  Nothing would change." if self.check else "  Nothing changed.", color=constants.COLOR_OK)
-        show("")
-        heads = [f"to {name}" if self.check else DONE[name] for name in ACTIONS] + ["unchanged", "failed"]
-        show(f"  {'':{width}}" + "".join(f"  {head:>9}" for head in heads))
-        rows = {role or "playbook": counts for role, counts in totals.items()} | {"all": self.sums(totals)}
-        for name, counts in rows.items():
-            colour = constants.COLOR_ERROR if counts["failed"] else None
-            show(f"  {name:{width}}" + "".join(f"  {counts[key]:>9}" for key in COUNTS), color=colour)
-
-    @staticmethod
-    def sums(totals: dict[str | None, dict[str, int]]) -> dict[str, int]:
-        """Return the counts of all roles together."""
-        return {key: sum(counts[key] for counts in totals.values()) for key in COUNTS}
-
-    def write(self, path: Path, totals: dict[str | None, dict[str, int]]) -> None:
-        """Write the summary as JSON, whole or not at all."""
-        summary = {
+    def summary(self, failures: list[Stop]) -> dict[str, Any]:
+        """Return what the run did, as the plan file has it."""
+        roles = self.totals(failures)
+        return {
             "check": self.check,
             "changes": [asdict(change) for change in self.changes.values()],
-            "totals": self.sums(totals),
-            "roles": {role or "playbook": counts for role, counts in totals.items()},
+            "failures": [asdict(stop) for stop in failures],
+            "refusals": [asdict(stop) for stop in self.refusals],
+            "totals": {key: sum(counts[key] for counts in roles.values()) for key in COUNTS},
+            "roles": {role or "playbook": counts for role, counts in roles.items()},
         }
+
+    def print_summary(self, summary: dict[str, Any]) -> None:
+        """Print one line a change, under --check what differs, and the totals; colours are for terminals only."""
+        show, check = self._display.display, summary["check"]
+        self._display.banner("PLAN" if check else "CHANGES")
+        changes = [Change(**change) for change in summary["changes"]]
+        width = max((len(change.role or "playbook") for change in changes), default=0)
+        for change in changes:
+            show(change.line(width, check=check), color=COLOURS[change.action])
+            for line in change.details() if check else []:
+                show(f"  {'':{width}}    {line}")
+        if not changes:
+            show("  Nothing would change." if check else "  Nothing changed.", color=constants.COLOR_OK)
+        for refusal in summary["refusals"]:
+            show("\nA run would stop here:", color=constants.COLOR_ERROR)
+            show(Stop(**refusal).line(), color=constants.COLOR_ERROR)
+        show("")
+        show(totals_line(summary["totals"], check=check))
+
+    def write(self, path: Path, summary: dict[str, Any]) -> None:
+        """Write the summary as JSON, whole or not at all."""
         try:
             # A temporary file is its owner's only, and so is what it is renamed to.
             with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:

@@ -100,8 +100,6 @@ def warm_up() -> None:
             aws_access_key_id="-",
             aws_secret_access_key="-",  # noqa: S106 - none: the client is never used
         )
-    # What is here now stays: forks need not copy these pages for the sake of counting references.
-    gc.freeze()
 
 
 def eligible(action: ActionBase, name: str, *, wrap_async: bool) -> bool:
@@ -236,4 +234,7 @@ class CallbackModule(CallbackBase):
         if not low <= tuple(int(part) for part in __version__.split(".")[:2]) < high:
             return
         warm_up()
+        # Looking for garbage in a fork would touch, and so copy, nearly all the memory that it shares with its parent:
+        # a tenth of a second for a task that is skipped. What is here at a fork stays, and forks are short.
+        os.register_at_fork(before=gc.freeze, after_in_child=gc.disable)
         ActionBase._execute_module = warm(ActionBase._execute_module)

@@ -1,4 +1,4 @@
-"""What replay.yml makes of a dead letter. The playbooks themselves: replay_checks.py."""
+"""What replay.yml makes of a dead letter."""
 
 from __future__ import annotations
 

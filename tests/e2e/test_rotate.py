@@ -1,0 +1,210 @@
+"""New passwords while imports run, and no secret to be seen anywhere on the way."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import pymysql
+import pytest
+
+from tests.e2e.conftest import GOOD, HEADER, Stack
+
+pytestmark = pytest.mark.e2e
+
+SECRETS = ("administrator", "importer", "application")
+ACCESS_DENIED = 1045
+PLUGINS = Path(__file__).parent / "callback_plugins"
+CALLBACKS = "csv_to_aurora.aws.warm_modules,csv_to_aurora.aws.release_locks,kill_run"
+# The steps after which a rotation is in a state of its own: kept, taken by the cluster, read by everybody, discarded.
+CROSSROADS = (
+    "Keep the next password of each",
+    "Give the cluster the administrator's next password",
+    "Have the account take its next password and the one that it has",
+    "Have everybody read the next passwords",
+    "Discard the old password",
+)
+
+
+def secrets(stack: Stack) -> dict[str, dict[str, Any]]:
+    """What each secret holds."""
+    client = stack.client("secretsmanager")
+    return {
+        name: json.loads(client.get_secret_value(SecretId=f"csv-to-aurora-local/{name}")["SecretString"])
+        for name in SECRETS
+    }
+
+
+def passwords(stack: Stack) -> dict[str, tuple[str, str]]:
+    """User and password of each account."""
+    return {
+        name: (value.get("rds_username") or value["username"], value.get("rds_password") or value["password"])
+        for name, value in secrets(stack).items()
+    }
+
+
+def accepted(stack: Stack, user: str, password: str) -> bool:
+    """Whether the database lets this user in with this password."""
+    administrator = secrets(stack)["administrator"]
+    try:
+        pymysql.connect(
+            host=administrator["host"],
+            port=int(administrator["port"]),
+            user=user,
+            password=password,
+            ssl=ssl.create_default_context(cafile=str(stack.folder / "ca.pem")),
+        ).close()
+    except pymysql.err.OperationalError as error:
+        if error.args[0] != ACCESS_DENIED:
+            raise
+        return False
+    return True
+
+
+class Repeated(threading.Thread):
+    """Does something again and again until it is told to end."""
+
+    def __init__(self, what: Callable[[int], None], pause: float) -> None:
+        """Do `what`, with the number of the turn, every `pause` seconds."""
+        super().__init__()
+        self.what, self.pause = what, pause
+        self.turns = 0
+        self.ended = threading.Event()
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Go on until ended."""
+        try:
+            while not self.ended.wait(self.pause):
+                self.what(self.turns)
+                self.turns += 1
+        except Exception as error:  # noqa: BLE001  # the test has to see it
+            self.error = error
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.ended.set()
+        self.join()
+        assert self.error is None, repr(self.error)
+
+
+def command_lines() -> Iterator[str]:
+    """The command lines and environments of all processes, those inside containers too."""
+    for process in Path("/proc").glob("[0-9]*"):
+        for name in ("cmdline", "environ"):
+            try:
+                yield (process / name).read_text(errors="replace")
+            except OSError:
+                # It has ended, or is not ours to read.
+                continue
+
+
+def uploads(stack: Stack, prefix: str) -> Repeated:
+    """Files that arrive all the time."""
+    s3, bucket = stack.client("s3"), stack.outputs()["bucket"]["name"]
+    return Repeated(
+        lambda turn: s3.put_object(Bucket=bucket, Key=f"{prefix}-{turn}.csv", Body=f"{HEADER}{GOOD}".encode()), 1
+    )
+
+
+def imports(stack: Stack, tmp_path: Path, prefix: str) -> dict[str, str]:
+    """The status of the imports whose keys begin with `prefix`."""
+    file = tmp_path / "imports.json"
+    stack.playbook("imports.yml", "-e", f"imports_file={file} imports_limit=5000")
+    return {row["key"]: row["status"] for row in json.loads(file.read_text()) if row["key"].startswith(f"{prefix}-")}
+
+
+def all_imported(stack: Stack, tmp_path: Path, prefix: str, count: int) -> dict[str, str]:
+    """The same, once there are as many as were uploaded and none is at work."""
+    deadline = time.monotonic() + 120
+    while True:
+        found = imports(stack, tmp_path, prefix)
+        ended = [status for status in found.values() if status in {"succeeded", "failed"}]
+        if len(ended) == count or time.monotonic() > deadline:
+            return found
+        time.sleep(2)
+
+
+def test_passwords_change_while_imports_run_and_are_seen_nowhere(complete: Stack, tmp_path: Path) -> None:
+    before = passwords(complete)
+    seen: list[str] = []
+
+    def look(_: int) -> None:
+        # An import has its secret in its memory, and nobody has one in a command line or an environment.
+        known = [password for _, password in [*before.values(), *passwords(complete).values()]]
+        seen.extend(text[:80] for text in command_lines() for password in known if password in text)
+
+    with uploads(complete, "rotate") as loop, Repeated(look, 2) as watch:
+        run = complete.playbook("rotate.yml", "-vvv")
+    after = passwords(complete)
+
+    assert loop.turns > 5
+    assert watch.turns > 2
+    found = all_imported(complete, tmp_path, "rotate", loop.turns)
+    assert len(found) == loop.turns
+    assert set(found.values()) == {"succeeded"}
+    for name in SECRETS:
+        assert before[name][0] == after[name][0]
+        assert before[name][1] != after[name][1]
+        assert accepted(complete, *after[name])
+        assert not accepted(complete, *before[name])
+    assert [name for name in SECRETS if before[name][1] in run.output or after[name][1] in run.output] == []
+    assert seen == []
+    # The host has its application's new one.
+    complete.playbook("imports.yml")
+    assert complete.playbook("site.yml", "--check").changed == 0
+
+
+def test_only_what_was_asked_for_is_rotated(complete: Stack) -> None:
+    before = passwords(complete)
+    complete.playbook("rotate.yml", "-e", "rotate=application")
+    after = passwords(complete)
+    assert {name for name in SECRETS if before[name] != after[name]} == {"application"}
+    assert accepted(complete, *after["application"])
+
+
+def test_a_misspelt_account_is_refused(complete: Stack) -> None:
+    run = complete.playbook("rotate.yml", "-e", "rotate=aplication", check=False)
+    assert run.returncode != 0
+    assert "administrator, importer and application" in run.output
+
+
+@pytest.mark.slow
+def test_killed_after_each_step_the_next_run_goes_on(complete: Stack, tmp_path: Path) -> None:
+    before = passwords(complete)
+    with uploads(complete, "killed") as loop:
+        for task in CROSSROADS:
+            killed = complete.playbook(
+                "rotate.yml",
+                check=False,
+                environment={
+                    "ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS),
+                    "ANSIBLE_CALLBACKS_ENABLED": CALLBACKS,
+                    "KILL_RUN_AFTER_TASK": task,
+                },
+            )
+            assert killed.returncode < 0, killed.output[-2000:]
+            complete.playbook("unlock.yml", "-e", f"lock_id={lock_id(complete)}")
+        complete.playbook("rotate.yml")
+    after = passwords(complete)
+    found = all_imported(complete, tmp_path, "killed", loop.turns)
+    assert len(found) == loop.turns
+    assert set(found.values()) == {"succeeded"}
+    for name in SECRETS:
+        assert before[name] != after[name]
+        assert accepted(complete, *after[name])
+        assert not accepted(complete, *before[name])
+
+
+def lock_id(stack: Stack) -> str:
+    """The id of the lock that a killed run left."""
+    value = stack.client("ssm").get_parameter(Name="/locks/csv-to-aurora-local")["Parameter"]["Value"]
+    return str(json.loads(value)["id"])

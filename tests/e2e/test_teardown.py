@@ -1,0 +1,19 @@
+"""The end of the stack's life, by the commands that a user types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Stack
+
+pytestmark = pytest.mark.e2e
+
+
+def test_teardown_leaves_nothing_and_a_second_one_changes_nothing(complete: Stack) -> None:
+    assert complete.recorded("teardown.yml").changed > 10
+    assert complete.containers() == []
+    assert complete.tagged() == []
+    assert complete.playbook("teardown.yml").changed == 0

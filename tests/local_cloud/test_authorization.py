@@ -1,0 +1,132 @@
+"""What the local cloud asks before a call: what AWS' service authorization reference says of it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+FILE = Path(__file__).parents[2] / "roles/local_cloud/files/authorization.py"
+ACCOUNT, REGION = "123456789012", "eu-west-1"
+EC2 = f"arn:aws:ec2:{REGION}:{ACCOUNT}:"
+RDS = f"arn:aws:rds:{REGION}:{ACCOUNT}:"
+IAM = f"arn:aws:iam::{ACCOUNT}:"
+
+
+@pytest.fixture(scope="module")
+def authorization() -> ModuleType:
+    """The module that the local cloud's launcher uses."""
+    spec = importlib.util.spec_from_file_location("authorization", FILE)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["authorization"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def asked(
+    authorization: ModuleType,
+    service: str,
+    action: str,
+    parameters: dict[str, str] | None = None,
+    body: dict[str, Any] | None = None,
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """The questions that a call raises: their conditions by action and resource."""
+    request = authorization.read_request(json.dumps(body or {}).encode(), parameters or {}, ACCOUNT, REGION, None)
+    authorization._request.set(request)
+    return {
+        (check.action, check.resource): dict(check.context) for check in authorization.checks(service, action, "*", {})
+    }
+
+
+def test_what_is_made_is_asked_about_with_its_tags_and_its_parent(authorization: ModuleType) -> None:
+    found = asked(
+        authorization,
+        "ec2",
+        "ec2:CreateSubnet",
+        {
+            "VpcId": "vpc-0123456789abcdef0",
+            "TagSpecification.1.ResourceType": "subnet",
+            "TagSpecification.1.Tag.1.Key": "Project",
+            "TagSpecification.1.Tag.1.Value": "ours",
+        },
+    )
+    tags = {"aws:RequestTag/Project": "ours", "aws:TagKeys": ["Project"]}
+    assert found == {
+        ("ec2:CreateSubnet", f"{EC2}subnet/*"): tags,
+        ("ec2:CreateTags", f"{EC2}subnet/*"): {**tags, "ec2:CreateAction": "CreateSubnet"},
+        ("ec2:CreateSubnet", f"{EC2}vpc/vpc-0123456789abcdef0"): {},
+    }
+
+
+def test_a_route_is_its_table_s_alone(authorization: ModuleType) -> None:
+    parameters = {"RouteTableId": "rtb-0123456789abcdef0", "GatewayId": "igw-0123456789abcdef0"}
+    found = asked(authorization, "ec2", "ec2:CreateRoute", parameters)
+    assert list(found) == [("ec2:CreateRoute", f"{EC2}route-table/rtb-0123456789abcdef0")]
+
+
+def test_what_describes_has_no_resource(authorization: ModuleType) -> None:
+    parameters = {"Filter.1.Name": "vpc-id", "Filter.1.Value.1": "vpc-0123456789abcdef0"}
+    assert list(asked(authorization, "ec2", "ec2:DescribeSubnets", parameters)) == [("ec2:DescribeSubnets", "*")]
+
+
+def test_handing_on_a_role_is_asked_about(authorization: ModuleType) -> None:
+    role = f"{IAM}role/function"
+    function = asked(authorization, "lambda", "lambda:CreateFunction", body={"FunctionName": "importer", "Role": role})
+    profile = asked(
+        authorization, "iam", "iam:AddRoleToInstanceProfile", {"InstanceProfileName": "host", "RoleName": "host"}
+    )
+    logs = asked(
+        authorization,
+        "ec2",
+        "ec2:CreateFlowLogs",
+        {"ResourceId.1": "vpc-0123456789abcdef0", "DeliverLogsPermissionArn": f"{IAM}role/logs"},
+    )
+    assert function["iam:PassRole", role] == {"iam:PassedToService": "lambda.amazonaws.com"}
+    assert profile["iam:PassRole", f"{IAM}role/host"] == {"iam:PassedToService": "ec2.amazonaws.com"}
+    assert logs["iam:PassRole", f"{IAM}role/logs"] == {"iam:PassedToService": "vpc-flow-logs.amazonaws.com"}
+    assert ("lambda:CreateFunction", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:importer") in function
+
+
+def test_a_database_cluster_is_asked_about_with_all_that_it_stands_on(authorization: ModuleType) -> None:
+    found = asked(
+        authorization,
+        "rds",
+        "rds:CreateDBCluster",
+        {"DBClusterIdentifier": "c", "DBSubnetGroupName": "s", "DBClusterParameterGroupName": "p"},
+    )
+    assert {resource for _, resource in found} == {
+        f"{RDS}cluster:c",
+        f"{RDS}subgrp:s",
+        f"{RDS}cluster-pg:p",
+        f"{RDS}og:default:aurora-mysql-8-0",
+    }
+
+
+def test_alarms_are_asked_about_one_by_one(authorization: ModuleType) -> None:
+    found = asked(authorization, "monitoring", "cloudwatch:DeleteAlarms", body={"AlarmNames": ["a", "b"]})
+    prefix = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:"
+    assert [resource for _, resource in found] == [f"{prefix}a", f"{prefix}b"]
+
+
+def test_the_record_has_each_answer_once_and_begins_anew_when_it_is_removed(
+    authorization: ModuleType, tmp_path: Path
+) -> None:
+    file = tmp_path / "authorizations.jsonl"
+    record = authorization.Record(file)
+    check = authorization.Check("s3:GetObject", "arn:aws:s3:::bucket/key", {"aws:TagKeys": None})
+    record.note("somebody", check, allowed=True)
+    record.note("somebody", check, allowed=True)
+    record.note("somebody", check, allowed=False)
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [line["allowed"] for line in lines] == [True, False]
+    assert lines[0]["context"] == {}
+    file.unlink()
+    record.note("somebody", check, allowed=True)
+    assert len(file.read_text().splitlines()) == 1

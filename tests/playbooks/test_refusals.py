@@ -1,0 +1,105 @@
+"""What a playbook refuses before it touches anything, and what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from playbook_runner import PROJECT, ansible_command, run_playbook
+
+OWNER = {"Project": "csv-to-aurora", "Environment": "stage"}
+
+
+def plan_of(tmp_path: Path, before: Mapping[str, object], after: Mapping[str, object]) -> tuple[int, str]:
+    """Compare a bucket as found with what it should be, as every role does before it writes."""
+    playbook = tmp_path / "plan.yml"
+    task = {
+        "name": "Compare",
+        "csv_to_aurora.aws.resource_plan": {
+            "kind": "bucket",
+            "name": "uploads",
+            "before": before,
+            "after": after,
+            "owner": OWNER,
+        },
+    }
+    playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
+    run = run_playbook(playbook)
+    return run.returncode, " ".join((run.stdout + run.stderr).split())
+
+
+@pytest.mark.parametrize(
+    ("tags", "after"),
+    [({}, {}), (OWNER | {"Environment": "dev"}, {"tags": OWNER, "versioning": "Enabled"})],
+    ids=["untagged-removal", "others-change"],
+)
+def test_what_is_not_ours_is_neither_changed_nor_removed(
+    tmp_path: Path, tags: Mapping[str, str], after: Mapping[str, object]
+) -> None:
+    code, output = plan_of(tmp_path, {"tags": tags, "versioning": "Suspended"}, after)
+    assert code != 0
+    assert "bucket uploads exists but does not carry the tag" in output
+
+
+def test_what_is_ours_is_let_through(tmp_path: Path) -> None:
+    wanted = {"tags": OWNER, "versioning": "Enabled"}
+    code, output = plan_of(tmp_path, {"tags": OWNER, "versioning": "Suspended"}, wanted)
+    assert code == 0, output
+    assert "does not carry" not in output
+
+
+def test_a_host_that_lets_nobody_in_is_given_up_with_what_to_look_at(tmp_path: Path) -> None:
+    playbook = tmp_path / "reach.yml"
+    playbook.write_text(
+        json.dumps(
+            [
+                {
+                    "hosts": "host",
+                    "gather_facts": False,
+                    "vars": {
+                        "reach_host_timeout": 3,
+                        "ssh_allowed_cidrs": ["203.0.113.7/32"],
+                        "ansible_ssh_private_key_file": str(tmp_path / "key"),
+                        "aws_instance_id": "i-0123456789abcdef0",
+                    },
+                    "tasks": [{"ansible.builtin.import_tasks": str(PROJECT / "playbooks/tasks/reach_host.yml")}],
+                }
+            ]
+        )
+    )
+    # Nothing listens on port 1.
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text("all: {hosts: {host: {ansible_host: 127.0.0.1, ansible_port: 1, ansible_user: admin}}}\n")
+    run = ansible_command(
+        "ansible-playbook",
+        f"--inventory={inventory}",
+        str(playbook),
+        ANSIBLE_SSH_RETRIES="0",
+    )
+    output = " ".join((run.stdout + run.stderr).split())
+    assert run.returncode != 0
+    for part in ("203.0.113.7/32", str(tmp_path / "key"), "i-0123456789abcdef0", "within 3 seconds", "ssh -v -i"):
+        assert part in output
+
+
+def test_teardown_of_a_protected_environment_is_refused() -> None:
+    run = ansible_command("ansible-playbook", "playbooks/teardown.yml", "-i", "inventories/stage/hosts.yml")
+    assert run.returncode != 0
+    assert "csv-to-aurora-stage is protected" in run.stdout + run.stderr
+    assert re.search("environment_protected to false", " ".join((run.stdout + run.stderr).split()))
+
+
+def test_teardown_with_another_answer_removes_nothing() -> None:
+    run = ansible_command(
+        "ansible-playbook",
+        "playbooks/teardown.yml",
+        "-i",
+        "inventories/dev/hosts.yml",
+        "-e",
+        "teardown_confirm=csv-to-aurora-stage",
+    )
+    assert run.returncode != 0
+    assert "Nothing was removed: the answer was not csv-to-aurora-dev" in " ".join((run.stdout + run.stderr).split())

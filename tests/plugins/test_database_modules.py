@@ -1,0 +1,89 @@
+"""The modules for what the collections' database modules leave out: a cluster's switches, a secret's description."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from emulated_cloud import Cloud
+
+RANGE = {"min_capacity": 0.5, "max_capacity": 4.0}
+
+
+@pytest.fixture
+def cluster(cloud: Cloud) -> str:
+    """A cluster without either."""
+    name = f"cluster-{uuid4().hex[:12]}"
+    cloud.client("rds").create_db_cluster(
+        DBClusterIdentifier=name,
+        Engine="aurora-mysql",
+        MasterUsername="stackadmin",
+        MasterUserPassword="a-secret-of-the-tests",
+    )
+    return name
+
+
+def described(cloud: Cloud, name: str) -> dict[str, Any]:
+    (found,) = cloud.client("rds").describe_db_clusters(DBClusterIdentifier=name)["DBClusters"]
+    return dict(found)
+
+
+# moto takes the switch and forgets it.
+@pytest.mark.parametrize("cloud", ["ministack"], indirect=True)
+def test_iam_authentication_is_switched_once(cloud: Cloud, cluster: str) -> None:
+    wanted: dict[str, Any] = {"db_cluster_identifier": cluster, "enable_iam_database_authentication": True}
+    planned = cloud.run("rds_cluster_modify", check=True, **wanted)
+    assert planned["changed"]
+    assert planned["diff"]["before"] == {"enable_iam_database_authentication": False}
+    assert described(cloud, cluster)["IAMDatabaseAuthenticationEnabled"] is False
+
+    assert cloud.run("rds_cluster_modify", **wanted)["changed"]
+    assert described(cloud, cluster)["IAMDatabaseAuthenticationEnabled"] is True
+    for check in (True, False):
+        again = cloud.run("rds_cluster_modify", check=check, **wanted)
+        assert not again["changed"]
+        assert again["settings"] == {"enable_iam_database_authentication": True}
+
+
+def test_a_first_range_of_capacity_is_set_and_the_rest_left(cloud: Cloud, cluster: str) -> None:
+    wanted: dict[str, Any] = {"db_cluster_identifier": cluster, "serverless_v2_scaling_configuration": RANGE}
+    assert cloud.run("rds_cluster_modify", **wanted)["changed"]
+    found = described(cloud, cluster)
+    assert found["ServerlessV2ScalingConfiguration"] == {"MinCapacity": 0.5, "MaxCapacity": 4.0}
+    assert found["IAMDatabaseAuthenticationEnabled"] is False
+    assert not cloud.run("rds_cluster_modify", **wanted)["changed"]
+
+
+def test_a_cluster_that_does_not_exist_is_planned_for_and_refused(moto: Cloud) -> None:
+    wanted: dict[str, Any] = {"db_cluster_identifier": "nobodys", "enable_iam_database_authentication": True}
+    assert moto.run("rds_cluster_modify", check=True, **wanted)["changed"]
+    assert "There is no cluster nobodys" in moto.run.failure("rds_cluster_modify", **wanted)
+
+
+def test_one_of_the_settings_has_to_be_given(moto: Cloud) -> None:
+    assert "one of the following is required" in moto.run.failure("rds_cluster_modify", db_cluster_identifier="any")
+
+
+def test_secrets_are_described_and_never_read(cloud: Cloud) -> None:
+    client, prefix = cloud.client("secretsmanager"), uuid4().hex[:12]
+    names = [f"{prefix}/{name}" for name in ("importer", "deleted", "missing")]
+    for name in names[:2]:
+        client.create_secret(
+            Name=name,
+            Description=f"Account {name}",
+            SecretString="swordfish",
+            Tags=[{"Key": "Environment", "Value": "test"}],
+        )
+    client.delete_secret(SecretId=names[1], RecoveryWindowInDays=7)
+    result = cloud.run("secretsmanager_secret_info", names=[names[1], names[2], names[0]])
+    assert not result["changed"]
+    assert [secret["name"] for secret in result["secrets"]] == [names[1], names[0]]
+    deleted, kept = result["secrets"]
+    assert kept["arn"].startswith(f"arn:aws:secretsmanager:eu-west-1:{kept['arn'].split(':')[4]}:secret:{names[0]}")
+    assert kept["description"] == f"Account {names[0]}"
+    assert kept["tags"] == {"Environment": "test"}
+    assert kept["deleted_date"] is None
+    assert deleted["deleted_date"]
+    assert "swordfish" not in json.dumps(result)

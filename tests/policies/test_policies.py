@@ -1,0 +1,238 @@
+"""The documents in files/policies against every call of a stack's whole life, by the local cloud's own evaluator.
+
+calls.json has each distinct call of plan, site, load, verify, outputs, imports, replay, rotate and teardown, with the
+resource and the conditions that AWS would ask about; tools/permissions.py wrote it from a local cloud's record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import permissions
+import pytest
+import yaml
+from ministack.core.iam_evaluator import (  # type: ignore[import-untyped] # it carries no type information
+    EvalContext,
+    evaluate,
+    parse_policy_document,
+)
+
+HERE = Path(__file__).parent
+EXCEPTIONS = yaml.safe_load((permissions.POLICIES / "exceptions.yml").read_text(encoding="utf-8"))
+MANAGED_POLICY_CHARACTERS = 6144
+MANAGED_POLICIES = 10
+
+STACK = {
+    "aws_region": "eu-west-1",
+    "aws_account_id": "123456789012",
+    "project": "csv-to-aurora",
+    "environment_name": "stage",
+    "stack_name": "csv-to-aurora-stage",
+    "bucket_name": "csv-to-aurora-stage-123456789012",
+}
+OTHER_STACK = {
+    **STACK,
+    "environment_name": "dev",
+    "stack_name": "csv-to-aurora-dev",
+    "bucket_name": "csv-to-aurora-dev-123456789012",
+}
+DEPLOYER = [name for name in permissions.names() if name.startswith("deployer-")]
+READER = [name for name in permissions.names() if name.startswith("reader")]
+READ = ("Describe", "Get", "List", "Filter", "Head")
+# Allowed to everybody, whatever policies say.
+FREE = {"sts:GetCallerIdentity"}
+
+Call = dict[str, Any]
+Statement = dict[str, Any]
+
+
+def calls(stack: Mapping[str, str]) -> list[Call]:
+    """The recorded calls, as this stack would make them."""
+    text = (HERE / "calls.json").read_text(encoding="utf-8")
+    for variable, value in stack.items():
+        text = text.replace("{{ " + variable + " }}", value)
+    found: list[Call] = json.loads(text)
+    tags = {"Project": stack["project"], "Environment": stack["environment_name"]}
+    for call in found:
+        for key in call["context"]:
+            for tag, value in tags.items():
+                if key.lower().endswith(f"tag/{tag}".lower()):
+                    call["context"][key] = value
+    return [call for call in found if call["action"] not in FREE]
+
+
+CALLS = calls(STACK)
+BY_DEPLOYER = [call for call in CALLS if call["who"] == "deployer"]
+BY_FUNCTION = [call for call in CALLS if call["who"].endswith("-importer")]
+BY_READER = [call for call in BY_DEPLOYER if {"plan", "outputs"} & set(call["playbooks"])]
+
+
+def statements(names: list[str], stack: Mapping[str, str] = STACK) -> list[Statement]:
+    return [statement for name in names for statement in permissions.document(name, stack)]
+
+
+def refused(made: list[Call], given: list[Statement]) -> list[Call]:
+    """The calls that these statements do not allow."""
+    parsed = [parse_policy_document({"Statement": given})]
+    return [call for call in made if evaluate(asked(call), parsed).decision != "Allow"]
+
+
+def asked(call: Call) -> EvalContext:
+    return EvalContext(
+        principal_arn=f"arn:aws:iam::{STACK['aws_account_id']}:user/somebody",
+        principal_type="User",
+        principal_account=STACK["aws_account_id"],
+        action=call["action"],
+        resource_arn=call["resource"],
+        region=STACK["aws_region"],
+        service_context={key.lower(): value for key, value in call["context"].items()},
+    )
+
+
+def told(call: Call) -> str:
+    return f"{call['action']} on {call['resource']} {call['context']} ({', '.join(call['playbooks'])})"
+
+
+def not_recorded() -> set[str]:
+    return {f"{entry['document']} {action}" for entry in EXCEPTIONS["not_recorded"] for action in entry["actions"]}
+
+
+@pytest.mark.parametrize("name", permissions.names())
+def test_a_document_is_small_enough_for_a_managed_policy(name: str) -> None:
+    text = json.dumps({"Version": "2012-10-17", "Statement": permissions.document(name, STACK)}, separators=(",", ":"))
+    assert len(text) <= MANAGED_POLICY_CHARACTERS
+    assert "{{" not in text
+
+
+def test_a_user_can_have_all_of_the_deployers_documents() -> None:
+    assert 0 < len(DEPLOYER) <= MANAGED_POLICIES
+
+
+def test_the_record_is_of_a_whole_life() -> None:
+    made = {playbook for call in CALLS for playbook in call["playbooks"]}
+    assert made >= {"site", "plan", "outputs", "load", "verify", "imports", "replay", "rotate", "teardown"}
+
+
+@pytest.mark.parametrize(
+    ("by", "documents"), [(BY_DEPLOYER, DEPLOYER), (BY_READER, READER), (BY_FUNCTION, ["importer"])]
+)
+def test_every_call_is_allowed(by: list[Call], documents: list[str]) -> None:
+    given = statements(documents)
+    assert len(by) > 1
+    assert [told(call) for call in refused(by, given)] == []
+
+
+def needless(documents: list[str], by: list[Call]) -> Iterator[str]:
+    """The statements that can be taken away without a call being refused."""
+    for name in documents:
+        for statement in permissions.document(name, STACK):
+            rest = [one for one in statements(documents) if one != statement]
+            if statement["Effect"] == "Allow" and not refused(by, rest):
+                yield f"{name}/{statement['Sid']}"
+
+
+@pytest.mark.parametrize(
+    ("by", "documents"), [(BY_DEPLOYER, DEPLOYER), (BY_READER, READER), (BY_FUNCTION, ["importer"])]
+)
+def test_each_statement_was_needed(by: list[Call], documents: list[str]) -> None:
+    excused = not_recorded()
+    without_reason = [
+        name
+        for name in needless(documents, by)
+        if not all(
+            f"{name.split('/')[0]} {action}" in excused
+            for one in permissions.document(name.split("/")[0])
+            if one["Sid"] == name.split("/")[1]
+            for action in permissions.listed(one["Action"])
+        )
+    ]
+    assert without_reason == []
+
+
+def unneeded(documents: list[str], by: list[Call]) -> set[str]:
+    """The actions of documents that no call asked for."""
+    asked = {(call["action"]) for call in by}
+    return {
+        f"{name} {action}"
+        for name in documents
+        for statement in permissions.document(name)
+        if statement["Effect"] == "Allow"
+        for action in permissions.listed(statement["Action"])
+        if action not in asked
+    }
+
+
+def test_each_action_was_needed_or_has_its_reason() -> None:
+    found = (
+        unneeded(DEPLOYER, BY_DEPLOYER)
+        | unneeded(READER, BY_READER)
+        | unneeded(["importer"], BY_FUNCTION)
+        # Local hosts and flow logs have no credentials.
+        | unneeded(["app_host", "flow_logs"], [])
+    )
+    assert sorted(found - not_recorded()) == [], "no call needed it, and files/policies/exceptions.yml has no reason"
+    assert sorted(not_recorded() - found) == [], "files/policies/exceptions.yml excuses what a call needs"
+
+
+def test_no_action_has_a_wildcard() -> None:
+    assert [one["Sid"] for one in statements(permissions.names()) if "*" in str(one["Action"])] == []
+
+
+def test_each_statement_about_everything_has_its_reason() -> None:
+    found = {
+        f"{name}/{statement['Sid']}"
+        for name in permissions.names()
+        for statement in permissions.document(name)
+        if statement["Resource"] == "*"
+    }
+    assert found == {name for entry in EXCEPTIONS["every_resource"] for name in entry["statements"]}
+
+
+def test_three_roles_can_be_passed_each_to_its_own_service() -> None:
+    passing = [one for one in statements(permissions.names()) if "iam:PassRole" in permissions.listed(one["Action"])]
+    role = f"arn:aws:iam::{STACK['aws_account_id']}:role/{STACK['stack_name']}"
+    assert {one["Resource"]: one["Condition"]["StringEquals"]["iam:PassedToService"] for one in passing} == {
+        f"{role}-importer": "lambda.amazonaws.com",
+        f"{role}-app": "ec2.amazonaws.com",
+        f"{role}-flow-logs": "vpc-flow-logs.amazonaws.com",
+    }
+
+
+def test_the_reader_writes_nothing() -> None:
+    given = statements(READER)
+    actions = {action for one in given for action in permissions.listed(one["Action"])}
+    assert [action for action in actions if not action.split(":")[1].startswith(READ)] == []
+    writes = [call for call in BY_DEPLOYER if not call["action"].split(":")[1].startswith(READ)]
+    assert len(writes) > 50
+    assert refused(writes, given) == writes
+
+
+def test_only_one_document_reads_secrets_for_the_reader() -> None:
+    secret = [call for call in BY_READER if call["action"] == "secretsmanager:GetSecretValue"]
+    assert secret
+    assert refused(secret, statements(["reader"])) == secret
+
+
+def test_the_deployer_of_one_environment_changes_nothing_of_another() -> None:
+    # What AWS itself owns, and what belongs to nobody before it is somebody's.
+    nobodys = ("::image/*", ":network-interface/*", ":og:default:*", ":db:*", ":role/aws-service-role/*")
+    given = statements(DEPLOYER)
+    foreign = [
+        call
+        for call in calls(OTHER_STACK)
+        if call["who"] == "deployer"
+        and not call["action"].split(":")[1].startswith(READ)
+        and not any(fnmatchcase(call["resource"], f"*{one}") for one in nobodys)
+    ]
+    assert len(foreign) > 50
+    kept_out = refused(foreign, given)
+    let_through = [told(call) for call in foreign if call not in kept_out]
+    assert let_through == []
+
+
+def test_the_tables_are_those_of_the_documents() -> None:
+    assert permissions.tables(check=True) == [], "run tools/permissions.py"

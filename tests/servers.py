@@ -1,0 +1,84 @@
+"""Servers that live for one test session: emulators of AWS, each on a port of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.error import URLError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REGION = "eu-west-1"
+
+
+def free_port() -> int:
+    """Return a port of this machine on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def server(command: list[str], environment: dict[str, str], health: str, log: Path) -> Iterator[None]:
+    """Start a server, wait until it answers, and end it with the block.
+
+    Raises:
+        AssertionError: it did not answer within half a minute, or ended; with its log.
+    """
+    with log.open("wb") as output:
+        started = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=os.environ | environment)
+        try:
+            for _ in range(300):
+                if started.poll() is not None:
+                    break
+                try:
+                    with urllib.request.urlopen(health, timeout=2):
+                        break
+                except (URLError, OSError):
+                    time.sleep(0.1)
+            else:
+                raise AssertionError(f"{command[0]} did not answer: {log.read_text()}")
+            assert started.poll() is None, f"{command[0]} ended: {log.read_text()}"
+            yield
+        finally:
+            started.terminate()
+            started.wait(timeout=30)
+
+
+@contextmanager
+def ministack(folder: Path, **environment: str) -> Iterator[str]:
+    """Run the local cloud's emulator without containers and without IAM enforcement, and give its URL."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    settings = {
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "127.0.0.1",
+        "MINISTACK_REGION": REGION,
+        # No container engine: what the tests need has none, and another cloud's containers stay untouched.
+        "DOCKER_HOST": f"unix://{folder}/none.sock",
+        "TMPDIR": str(folder),
+        "LOG_LEVEL": "WARNING",
+    }
+    program = str(Path(sys.executable).with_name("ministack"))
+    with server([program], settings | environment, f"{url}/_ministack/health", folder / "ministack.log"):
+        yield url
+
+
+@contextmanager
+def moto(folder: Path, **environment: str) -> Iterator[str]:
+    """Run the second emulator and give its URL."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    program = str(Path(sys.executable).with_name("moto_server"))
+    with server([program, "-H", "127.0.0.1", "-p", str(port)], environment, f"{url}/moto-api/", folder / "moto.log"):
+        yield url

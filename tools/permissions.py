@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""What the documents in files/policies allow, as a table; and the calls that show it is needed.
+
+    tools/permissions.py                          # write the table into README.md and docs/permissions.md
+    tools/permissions.py --check                  # write nothing, fail where a table is not up to date
+    tools/permissions.py --record NAME=FILE …     # tests/policies/calls.json from a local cloud's authorizations.jsonl
+
+A table stands between the lines <!-- permissions --> and <!-- /permissions -->. NAME is the playbook that the calls of
+FILE belong to; see docs/permissions.md for how to record them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+POLICIES = ROOT / "files/policies"
+CALLS = ROOT / "tests/policies/calls.json"
+BEGIN, END = "<!-- permissions -->", "<!-- /permissions -->"
+
+Statement = dict[str, Any]
+
+
+def names() -> list[str]:
+    """The names of all documents."""
+    return sorted(path.stem for path in POLICIES.glob("*.json"))
+
+
+def document(name: str, variables: Mapping[str, str] | None = None) -> list[Statement]:
+    """The statements of a document.
+
+    Args:
+        name: Name of the document, without `.json`.
+        variables: What its variables stand for; without, they stay as they are.
+
+    Raises:
+        OSError: When there is no such document.
+        ValueError: When it is no JSON.
+    """
+    text = (POLICIES / f"{name}.json").read_text(encoding="utf-8")
+    for variable, value in (variables or {}).items():
+        text = text.replace("{{ " + variable + " }}", value)
+    statements: list[Statement] = json.loads(text)["Statement"]
+    return statements
+
+
+def listed(value: str | list[str]) -> list[str]:
+    """A value that JSON policies give as one text or as a list of them, as a list."""
+    return [value] if isinstance(value, str) else value
+
+
+def short(resource: str) -> str:
+    """A resource as people write it: without partition, region and account."""
+    parts = resource.split(":", 5)
+    text = f"{parts[2]}: {parts[5]}" if len(parts) == 6 else resource
+    for variable, word in {"stack_name": "STACK", "bucket_name": "BUCKET"}.items():
+        text = text.replace("{{ " + variable + " }}", word)
+    return text
+
+
+def restriction(condition: Mapping[str, Mapping[str, Any]]) -> str:
+    """What a condition means, in a few words."""
+    words = []
+    for operator, keys in condition.items():
+        for key, value in keys.items():
+            if operator == "Null":
+                words.append("without tags of a project")
+            elif key == "aws:ResourceTag/Project":
+                words.append("that carry the stack's tags")
+            elif key == "aws:RequestTag/Project":
+                words.append("given the stack's tags")
+            elif not key.endswith("/Environment"):
+                words.append(f"for {', '.join(listed(value))}" if key.startswith("iam:") else "while it is made")
+    return " ".join(dict.fromkeys(words))
+
+
+def rows() -> Iterator[str]:
+    """The rows of the table, one a statement."""
+    yield "| document | statement | actions | on |"
+    yield "| --- | --- | --- | --- |"
+    for name in names():
+        for statement in document(name):
+            split = [action.partition(":") for action in listed(statement["Action"])]
+            grouped = "; ".join(
+                f"`{service}:` " + ", ".join(name for prefix, _, name in split if prefix == service)
+                for service in sorted({prefix for prefix, _, _ in split})
+            )
+            resources = ", ".join(dict.fromkeys(f"`{short(one)}`" for one in listed(statement["Resource"])))
+            limit = restriction(statement.get("Condition", {}))
+            effect = "" if statement["Effect"] == "Allow" else "denied: "
+            yield f"| `{name}` | {statement['Sid']} | {effect}{grouped} | {resources}{' ' + limit if limit else ''} |"
+
+
+def summary() -> Iterator[str]:
+    """The rows of the short table, one a document."""
+    yield "| document | actions | all of them on | without a resource of AWS' own |"
+    yield "| --- | --- | --- | --- |"
+    for name in names():
+        statements = [statement for statement in document(name) if statement["Effect"] == "Allow"]
+        actions = {action for statement in statements for action in listed(statement["Action"])}
+        everywhere = {action for one in statements if one["Resource"] == "*" for action in listed(one["Action"])}
+        services = sorted({action.split(":")[0] for action in actions})
+        yield f"| `{name}` | {len(actions)} | {', '.join(services)} | {len(everywhere)} |"
+
+
+def tables(*, check: bool) -> list[Path]:
+    """Write the tables, and name the files whose table was not up to date."""
+    stale = []
+    for path, lines in ((ROOT / "README.md", summary()), (ROOT / "docs/permissions.md", rows())):
+        text = path.read_text(encoding="utf-8")
+        if BEGIN not in text:
+            continue
+        before, rest = text.split(BEGIN, 1)
+        wanted = f"{before}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{rest.split(END, 1)[1]}"
+        if wanted != text:
+            stale.append(path)
+            if not check:
+                path.write_text(wanted, encoding="utf-8")
+    return stale
+
+
+def general(value: Any, variables: Mapping[str, str]) -> Any:
+    """A recorded value without what differs from one local cloud to the next."""
+    if isinstance(value, Mapping):
+        return {key: general(one, variables) for key, one in value.items() if one is not None}
+    if isinstance(value, list):
+        return [general(one, variables) for one in value]
+    text = str(value)
+    for variable, meant in sorted(variables.items(), key=lambda item: -len(item[1])):
+        text = text.replace(meant, "{{ " + variable + " }}")
+    text = re.sub(r"/([a-z]+)-[0-9a-f]{8,17}$", r"/\1-0123456789abcdef0", text)
+    text = re.sub(r"(:secret:.+)-[A-Za-z0-9]{6}$", r"\1-AbCdEf", text)
+    return re.sub(r"(\{\{ bucket_name \}\}/).+", r"\1file.csv", text)
+
+
+def recorded(named: Sequence[str]) -> list[dict[str, Any]]:
+    """The distinct calls in a local cloud's records, each with the playbooks that made it."""
+    calls: dict[str, dict[str, Any]] = {}
+    for pair in named:
+        playbook, _, file = pair.partition("=")
+        for line in Path(file).read_text(encoding="utf-8").splitlines():
+            call = json.loads(line)
+            account = call["principal"].split(":")[4]
+            variables = {
+                "aws_region": "eu-west-1",
+                "aws_account_id": account,
+                "bucket_name": f"csv-to-aurora-local-{account}",
+                "stack_name": "csv-to-aurora-local",
+            }
+            resource = general(call["resource"], variables)
+            context = {
+                ("aws:" + key[4:5].upper() + key[5:] if key.startswith("aws:") else key): value
+                for key, value in general(call["context"], variables).items()
+                if "tag" not in key.lower() or key.lower().endswith(("/project", "/environment"))
+            }
+            who = re.split(r"[:/]", call["principal"])[6]
+            entry = {"who": general(who, variables), "action": call["action"], "resource": resource, "context": context}
+            made = calls.setdefault(json.dumps(entry, sort_keys=True), {**entry, "playbooks": []})
+            made["playbooks"] = sorted({*made["playbooks"], playbook})
+    return [calls[key] for key in sorted(calls, key=lambda key: (calls[key]["who"], calls[key]["action"], key))]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line; 1 where a check failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--record", nargs="+", metavar="NAME=FILE")
+    options = parser.parse_args(arguments)
+    if options.record:
+        lines = ",\n".join(json.dumps(call) for call in recorded(options.record))
+        CALLS.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+        return 0
+    stale = tables(check=options.check)
+    for path in stale:
+        print(f"{path}: {'not up to date; run tools/permissions.py' if options.check else 'written'}")
+    return 1 if stale and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
