@@ -50,6 +50,6 @@ for part in "$site" "$collections/amazon" "$collections/ansible" "$collections/c
     for folder in "$site"/*/; do
         [ "$folder" = "$collections/" ] || echo "${folder%/}"
     done
-done | env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m compileall -q -j 0 -i - >/dev/null || true
+done | env -u PYTHONDONTWRITEBYTECODE PYTHONWARNINGS=ignore .venv/bin/python -m compileall -q -j 0 -i - >/dev/null || true
 
 touch .venv/complete
