@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from configparser import ConfigParser
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ import boto3
 import docker
 import pymysql
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from pymysql.cursors import DictCursor
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Stack:
         """Keep the cloud's state in ``folder``."""
         self.folder = folder
         self._login: dict[str, Any] | None = None
+        self._secrets: dict[str, set[str]] = {}
+        self.verbose: set[str] = set()
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ANSIBLE_"))},
             "LOCAL_CLOUD_DIR": str(folder),
@@ -74,9 +77,15 @@ class Stack:
         *arguments: str,
         inventory: str = "inventories/local",
         check: bool = True,
+        verbose: bool = False,
         environment: dict[str, str] | None = None,
     ) -> Run:
-        """Run a playbook; with ``check`` an exit code other than 0 fails the test."""
+        """Run a playbook; with ``check`` an exit code other than 0 fails the test, with ``verbose`` it runs at -vvv.
+
+        Raises:
+            AssertionError: A secret that the account had before or has now is in what the playbook printed.
+        """
+        self._learn_secrets()
         done = subprocess.run(
             [
                 Path(sys.executable).parent / "ansible-playbook",
@@ -84,6 +93,7 @@ class Stack:
                 "-i",
                 inventory,
                 *arguments,
+                *(["-vvv"] if verbose else []),
             ],
             cwd=ROOT,
             env=self.environment | (environment or {}),
@@ -94,12 +104,17 @@ class Stack:
             check=False,
         )
         output = done.stdout + done.stderr
+        self._learn_secrets()
+        shown = sorted(owner for owner, values in self._secrets.items() if any(value in output for value in values))
+        assert shown == [], f"{name} shows the secrets of {shown}"
+        if verbose:
+            self.verbose.add(name)
         assert not check or done.returncode == 0, f"{name} failed:\n{output[-6000:]}"
         return Run(done.returncode, output)
 
     def recorded(self, name: str) -> Run:
-        """Run a playbook and keep what it did, task by task, as JSON in the folder."""
-        run = self.playbook(name, environment={"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.jsonl"})
+        """Run a playbook at -vvv and keep what it did, task by task, as JSON in the folder."""
+        run = self.playbook(name, verbose=True, environment={"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.jsonl"})
         (self.folder / f"{name}.jsonl").write_text(run.output)
         return run
 
@@ -131,6 +146,14 @@ class Stack:
         credentials = ConfigParser()
         credentials.read(self.folder / "aws/credentials")
         return {**values, "deployer": credentials["local"]["aws_secret_access_key"]}
+
+    def _learn_secrets(self) -> None:
+        """Remember what is secret now, beside what was before: nothing while no local cloud answers."""
+        if not (self.folder / "aws/credentials").exists():
+            return
+        with suppress(EndpointConnectionError):
+            for owner, value in self.secret_values().items():
+                self._secrets.setdefault(owner, set()).add(value)
 
     def tagged(self) -> list[str]:
         """The ARNs of all that carries the environment's tag."""
