@@ -20,6 +20,7 @@ from typing import Any
 
 import faker
 
+from bench.network import Link
 from bench.plot import Series, chart
 from csv_importer.columns import COLUMNS
 from csv_importer.ports import Credentials
@@ -47,12 +48,14 @@ class Options:
     Attributes:
         rows: Rows of the comparison with the limit.
         reference_rows: Rows of the reference importer, which would take many minutes for more.
+        round_trip: Milliseconds between importer and server where they are not on one machine.
         rounds: How often each way runs, in turn.
         sizes: Rows of the files for the plot, ascending; memory growth is from the first to the last.
     """
 
     rows: int
     reference_rows: int
+    round_trip: float
     rounds: int
     sizes: tuple[int, ...]
 
@@ -81,15 +84,17 @@ class Bench:
             cursor.execute("SELECT VERSION()")
             return str((cursor.fetchone() or ("",))[0])
 
-    def run(self, way: str, name: str) -> Numbers:
-        """Load a file in an empty table, in a new process."""
+    def run(self, way: str, name: str, port: int | None = None) -> Numbers:
+        """Load a file in an empty table, in a new process; through another port if one is given."""
         self._query("SET FOREIGN_KEY_CHECKS = 0")
         for table in TABLES:
             self._query(f"TRUNCATE TABLE {table}")
         job = {
             "way": way,
             "credentials": asdict(
-                Credentials(self._server.host, self._server.port, self._server.user, self._server.password, DATABASE)
+                Credentials(
+                    self._server.host, port or self._server.port, self._server.user, self._server.password, DATABASE
+                )
             ),
             "ca_file": str(self._server.ca_file),
             "file": str(self._folder / name),
@@ -107,6 +112,10 @@ class Bench:
             raise SystemExit(f"bench: {way} failed:\n{done.stderr}")
         numbers: Numbers = json.loads(done.stdout)
         return numbers
+
+    def link(self, round_trip: float) -> Link:
+        """Lead to the server through a network of so many milliseconds a round trip."""
+        return Link(self._server.host, self._server.port, round_trip / 2000)
 
     def write(self, name: str, rows: int, bad_share: float) -> Path:
         """Write a file of so many rows; the same each time."""
@@ -141,26 +150,37 @@ def _rows(rows: int, bad_share: float) -> Iterator[str]:
 
 
 def compare(bench: Bench, options: Options) -> dict[str, Any]:
-    """Run limit, importer and reference in turn, so that a machine that slows down slows all."""
+    """Run limit, importer and reference in turn, so that a machine that slows down slows all.
+
+    Apart, too: what a commit a row costs is the way to the server, and on one machine there is none.
+    """
     bench.write("clean.csv", options.rows, 0)
     bench.write("mixed.csv", options.rows, BAD_SHARE)
     bench.write("reference.csv", options.reference_rows, 0)
     files = {"limit": "clean.csv", "importer": "mixed.csv", "reference": "reference.csv"}
+    apart = {"importer, apart": "importer", "reference, apart": "reference"}
     rounds = []
-    for number in range(options.rounds):
-        rounds.append({way: bench.run(way, name) for way, name in files.items()})
-        rates = ", ".join(f"{way} {numbers['rows_per_second']:,.0f}" for way, numbers in rounds[-1].items())
-        _say(f"round {number + 1} of {options.rounds}, rows a second: {rates}")
+    with bench.link(options.round_trip) as link:
+        for number in range(options.rounds):
+            results = {way: bench.run(way, name) for way, name in files.items()}
+            results |= {title: bench.run(way, files[way], link.port) for title, way in apart.items()}
+            rounds.append(results)
+            rates = "; ".join(f"{title} {numbers['rows_per_second']:,.0f}" for title, numbers in results.items())
+            _say(f"round {number + 1} of {options.rounds}, rows a second: {rates}")
     medians = {
-        way: {key: statistics.median(each[way][key] for each in rounds) for key in rounds[0][way]} for way in files
+        title: {key: statistics.median(each[title][key] for each in rounds) for key in numbers}
+        for title, numbers in rounds[0].items()
     }
 
-    def ratio(other: str) -> float:
-        return statistics.median(
-            each["importer"]["rows_per_second"] / each[other]["rows_per_second"] for each in rounds
-        )
+    def ratio(one: str, other: str) -> float:
+        return statistics.median(each[one]["rows_per_second"] / each[other]["rows_per_second"] for each in rounds)
 
-    return {"medians": medians, "share_of_limit": ratio("limit"), "times_reference": ratio("reference")}
+    return {
+        "medians": medians,
+        "share_of_limit": ratio("importer", "limit"),
+        "times_reference": ratio("importer", "reference"),
+        "times_reference_apart": ratio("importer, apart", "reference, apart"),
+    }
 
 
 def scale(bench: Bench, options: Options) -> list[Numbers]:
@@ -198,18 +218,19 @@ def report(results: dict[str, Any]) -> str:
     """Write the results as a table."""
     comparison, sizes, start = results["comparison"], results["sizes"], results["cold_start"]
     lines = ["", f"load average at the start: {results['machine']['load']:.1f} on {results['machine']['cpus']} CPUs"]
-    lines += ["", f"{'':11}{'rows/s':>12}{'CPU µs/row':>12}{'peak MiB':>10}"]
-    for way in ("limit", "importer", "reference"):
-        numbers = comparison["medians"][way]
+    lines += ["", f"{'':16}{'rows/s':>12}{'CPU µs/row':>12}{'peak MiB':>10}"]
+    for title, numbers in comparison["medians"].items():
         lines.append(
-            f"{way:11}{numbers['rows_per_second']:>12,.0f}{numbers['cpu_microseconds_per_row']:>12.2f}"
+            f"{title:16}{numbers['rows_per_second']:>12,.0f}{numbers['cpu_microseconds_per_row']:>12.2f}"
             f"{numbers['peak_memory_mib']:>10.1f}"
         )
+    apart = f"  the same, {results['options']['round_trip']:g} ms a round trip apart:"
     growth = sizes[-1]["peak_memory_mib"] - sizes[0]["peak_memory_mib"]
     lines += [
         "",
         f"importer / limit (LOAD DATA INFILE by the server):  {comparison['share_of_limit']:.2f}   (goal: 0.8)",
-        f"importer / reference (INSERT and commit a row):     {comparison['times_reference']:.0f}   (goal: 100)",
+        f"importer / reference (INSERT and commit a row):     {comparison['times_reference']:.0f}",
+        f"{apart:52}{comparison['times_reference_apart']:.0f}   (goal: 100)",
         f"memory growth from {sizes[0]['rows']:,.0f} to {sizes[-1]['rows']:,.0f} rows:  {growth:.1f} MiB   (goal: 32)",
         f"cold start, imports and clients:  {start['seconds'] * 1000:.0f} ms   zip: {start['zip_bytes'] / 1e6:.2f} MB",
     ]
@@ -221,6 +242,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the importer's speed and memory.")
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the comparison (default: %(default)s)")
     parser.add_argument("--reference-rows", type=int, default=5_000, help="default: %(default)s")
+    parser.add_argument("--round-trip", type=float, default=1.0, help="milliseconds, apart (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each way runs (default: %(default)s)")
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000, 10_000_000], help="default: %(default)s"
@@ -228,7 +250,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "bench" / "results" / "latest.json", help="the JSON")
     parser.add_argument("--plot", type=Path, help="an SVG of rate and memory over file size, such as docs/bench.svg")
     given = parser.parse_args()
-    options = Options(given.rows, given.reference_rows, given.rounds, tuple(sorted(given.sizes)))
+    options = Options(given.rows, given.reference_rows, given.round_trip, given.rounds, tuple(sorted(given.sizes)))
     # Ended by a signal, too, it takes its server along.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
