@@ -81,7 +81,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.csv_to_aurora.aws.plugins.module_utils.common import aws_retry, exit_with, explained
 
-CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
+CURRENT = "AWSCURRENT"
+PENDING = "AWSPENDING"
 
 
 def labelled(versions: dict[str, list[str]], label: str) -> str | None:
