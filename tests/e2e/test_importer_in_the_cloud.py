@@ -203,6 +203,45 @@ def test_a_server_that_goes_away_mid_file_costs_nothing(complete: Stack) -> None
     assert stored(complete, entry) == MANY
 
 
+def reported(stack: Stack) -> list[dict[str, Any]]:
+    """The metrics in the function's log, in CloudWatch's embedded format, with name, dimensions and value each."""
+    events = stack.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{FUNCTION}")["events"]
+    found = []
+    for event in events:
+        with suppress(ValueError):
+            record = json.loads(event["message"])
+            for directive in record.get("_aws", {}).get("CloudWatchMetrics", []):
+                for metric in directive["Metrics"]:
+                    dimensions = {name: record[name] for name in directive["Dimensions"][0]}
+                    found.append({"Namespace": directive["Namespace"], "MetricName": metric["Name"],
+                                  "Dimensions": dimensions, "Value": record[metric["Name"]]})  # fmt: skip
+    return found
+
+
+def test_the_alarms_watch_what_is_reported(complete: Stack) -> None:
+    put(complete, f"{RUN} refused.csv", "colour;shape\n")
+    (entry,) = ended(complete, f"{RUN} refused.csv")
+    assert entry["status"] == "failed"
+
+    def failures() -> list[dict[str, Any]]:
+        return [one for one in reported(complete) if one["MetricName"] == "ImportsFailed" and 1.0 in one["Value"]]
+
+    until(failures, "the failed import in the function's metrics")
+    alarms = complete.client("cloudwatch").describe_alarms(AlarmNamePrefix=FUNCTION)["MetricAlarms"]
+    watched = {
+        (alarm["Namespace"], alarm["MetricName"], *sorted((d["Name"], d["Value"]) for d in alarm["Dimensions"])): alarm
+        for alarm in alarms
+    }
+    (series,) = {(one["Namespace"], one["MetricName"], *sorted(one["Dimensions"].items())) for one in failures()}
+    # Told apart from another environment's, and alarmed about at the first.
+    assert ("service", "csv-to-aurora-local") in series
+    assert watched[series]["Threshold"] <= 1
+    queue = ("QueueName", f"{FUNCTION}-dead-letters")
+    assert ("AWS/SQS", "ApproximateNumberOfMessagesVisible", queue) in watched
+    assert ("AWS/Lambda", "Errors", ("FunctionName", FUNCTION)) in watched
+    assert all(alarm["ActionsEnabled"] for alarm in alarms)
+
+
 @pytest.mark.slow
 def test_a_gigabyte_is_loaded_in_flat_memory(complete: Stack, tmp_path: Path) -> None:
     with complete.configured(Timeout=120):
