@@ -1,4 +1,4 @@
-"""The modules that look at the messages of a queue and delete one."""
+"""The modules for queues and their messages."""
 
 from __future__ import annotations
 
@@ -88,3 +88,26 @@ def test_a_queue_is_described_and_one_that_is_not_there_is_empty(cloud: Cloud, q
     assert described["tags"] == {"Environment": "stage"}
     assert described["attributes"]["ApproximateNumberOfMessages"] == "23"
     assert cloud.run("sqs_queue_info", name=f"{queue}-other")["queue"] == {}
+
+
+def test_a_queue_through_its_life(cloud: Cloud) -> None:
+    wanted = {"name": f"queue-{uuid4().hex[:8]}", "message_retention_period": 1209600, "tags": {"Project": "p", "N": "1"}}
+    client = cloud.client("sqs")
+
+    assert cloud.run("sqs_queue", check=True, **wanted)["changed"]
+    assert cloud.run("sqs_queue_info", name=wanted["name"])["queue"] == {}
+    assert cloud.run("sqs_queue", **wanted)["changed"]
+    queue = cloud.run("sqs_queue_info", name=wanted["name"])["queue"]
+    assert (queue["attributes"]["MessageRetentionPeriod"], queue["tags"]) == ("1209600", wanted["tags"])
+    assert not cloud.run("sqs_queue", **wanted)["changed"]
+
+    client.tag_queue(QueueUrl=queue["url"], Tags={"Mine": "x", "N": "2"})
+    client.set_queue_attributes(QueueUrl=queue["url"], Attributes={"MessageRetentionPeriod": "60"})
+    assert cloud.run("sqs_queue", check=True, **wanted)["changed"]
+    assert cloud.run("sqs_queue", **wanted)["changed"]
+    mended = cloud.run("sqs_queue_info", name=wanted["name"])["queue"]
+    assert (mended["attributes"]["MessageRetentionPeriod"], mended["tags"]) == ("1209600", wanted["tags"])
+
+    assert cloud.run("sqs_queue", check=True, name=wanted["name"], state="absent")["changed"]
+    assert cloud.run("sqs_queue", name=wanted["name"], state="absent")["changed"]
+    assert not cloud.run("sqs_queue", name=wanted["name"], state="absent")["changed"]

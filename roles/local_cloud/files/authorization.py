@@ -281,7 +281,12 @@ def checks(service: str, action: str, resource: str, context: Mapping[str, Any])
         context: The condition keys that ministack found.
     """
     request = _request.get()
-    if request and action in {"cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms"}:
+    if service == "sqs":
+        # What may be done to one message may be done to several.
+        yield Check(action.removesuffix("Batch"), resource, context)
+        if request and action == "sqs:CreateQueue" and request.body.get("tags"):
+            yield Check("sqs:TagQueue", resource, context)
+    elif request and action in {"cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms"}:
         prefix = f"arn:aws:cloudwatch:{request.region}:{request.account}:alarm:"
         named = request.body.get("AlarmNames", []) if action == "cloudwatch:DeleteAlarms" else ["*"]
         yield from (Check(action, f"{prefix}{name}") for name in named)
