@@ -1,6 +1,7 @@
 """Tokens of IAM in place of a password: made for each connection, told over verified TLS only, shown nowhere."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import pytest
 from botocore.exceptions import NoCredentialsError
+from playbook_runner import PROJECT, run_playbook
 
 from csv_importer import importer as importing
 from csv_importer.aws import TokenSecrets
@@ -133,6 +135,58 @@ def test_a_role_without_credentials_is_waited_for(database: Database) -> None:
 
     with pytest.raises(TransientFault, match=r"no token for the database can be made \(NoCredentialsError\)"):
         TokenSecrets(Secret(database, 1), sign).credentials()
+
+
+# The playbooks
+
+
+def test_playbooks_read_the_ledger_with_a_token_for_each_look(
+    database: Database, server: TokenServer, tmp_path: Path
+) -> None:
+    database.importer(MemoryStore(CONTENT)).run(version_of())
+    (row,) = database.ledger()
+    counter = tmp_path / "looks"
+    option_file = tmp_path / "my.cnf"
+    option_file.write_text(f"[client]\nuser = {database.user}\n")
+    variables = {
+        "stack_login": {
+            "login_host": "127.0.0.1",
+            "login_port": server.port,
+            "login_db": database.name,
+            "config_file": str(option_file),
+            "ca_cert": str(database.server.ca_file),
+            "check_hostname": True,
+        },
+        "stack_login_password_command": ["sh", "-c", f"echo >> {counter}; echo token-$(wc -l < {counter})"],
+        "ledger_title": "Imports",
+        "ledger_where": "TRUE",
+        "ledger_values": {},
+        "ledger_limit": 1,
+    }
+    # The first look is at an attempt too early: another one follows.
+    wait = {
+        "bucket": row["bucket"],
+        "key": row["object_key"],
+        "version_id": row["version_id"],
+        "after_attempt": 1,
+        "interval": 0.1,
+        "timeout": 3,
+        "login": "{{ stack_login }}",
+        "password_command": "{{ stack_login_password_command }}",
+    }
+    tasks = [
+        {"ansible.builtin.import_tasks": str(PROJECT / "playbooks/tasks/imports_ledger.yml")},
+        {"csv_to_aurora.aws.csv_import_wait": wait, "register": "waited", "ignore_errors": True},
+        {"csv_to_aurora.aws.csv_import_wait": {**wait, "after_attempt": 0}},
+        {"ansible.builtin.assert": {"that": ["'No progress' in waited.msg", "ledger_rows | length == 1"]}},
+    ]
+    playbook = tmp_path / "playbook.yml"
+    playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": tasks}]))
+    done = run_playbook(playbook, "-vvvv")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(server.told) >= 4
+    assert server.told == [f"token-{number + 1}" for number in range(len(server.told))]
+    assert not re.search(r"token-[0-9]", done.stdout + done.stderr)
 
 
 # The function

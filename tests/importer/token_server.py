@@ -50,9 +50,9 @@ def token_server(database: Database, folder: Path) -> Iterator[TokenServer]:
 
     def serve(connection: socket.socket) -> None:
         with connection, suppress(OSError), _behind(database) as behind:
-            # The stubs do not know what the driver keeps of the connection.
-            capabilities: int = vars(behind)["server_capabilities"]
-            connection.sendall(_packet(0, _greeting(capabilities)))
+            # The stubs do not know what the driver keeps of the connection. Both sides have to speak alike.
+            known = vars(behind)
+            connection.sendall(_packet(0, _greeting(known["server_capabilities"] & known["client_flag"])))
             # The request for TLS has a length of its own: nothing of what comes after it is read with it.
             connection.recv(36, socket.MSG_WAITALL)
             with context.wrap_socket(connection, server_side=True) as secured:
@@ -63,7 +63,7 @@ def token_server(database: Database, folder: Path) -> Iterator[TokenServer]:
                 accepted = server.accepts(server.told[-1])
                 secured.sendall(_packet(number + 1, OK if accepted else DENIED))
                 if accepted:
-                    _exchange(secured, vars(behind)["_sock"])
+                    _exchange(secured, known["_sock"])
 
     def listen() -> None:
         with suppress(OSError):
