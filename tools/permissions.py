@@ -23,6 +23,14 @@ ROOT = Path(__file__).resolve().parent.parent
 POLICIES = ROOT / "files/policies"
 CALLS = ROOT / "tests/policies/calls.json"
 BEGIN, END = "<!-- permissions -->", "<!-- /permissions -->"
+# What stands for a variable in the tables.
+WORDS = {
+    "stack_name": "STACK",
+    "bucket_name": "BUCKET",
+    "database_outputs.cluster_resource_id": "CLUSTER-ID",
+    "database_outputs.importer_username": "importer",
+    "database_outputs.application_username": "application",
+}
 
 Statement = dict[str, Any]
 
@@ -59,7 +67,7 @@ def short(resource: str) -> str:
     """A resource as people write it: without partition, region and account."""
     parts = resource.split(":", 5)
     text = f"{parts[2]}: {parts[5]}" if len(parts) == 6 else resource
-    for variable, word in {"stack_name": "STACK", "bucket_name": "BUCKET"}.items():
+    for variable, word in WORDS.items():
         text = text.replace("{{ " + variable + " }}", word)
     return text
 

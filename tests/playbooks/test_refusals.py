@@ -103,3 +103,16 @@ def test_teardown_with_another_answer_removes_nothing() -> None:
     )
     assert run.returncode != 0
     assert "Nothing was removed: the answer was not csv-to-aurora-dev" in " ".join((run.stdout + run.stderr).split())
+
+
+def test_a_password_that_nobody_has_is_not_rotated() -> None:
+    run = ansible_command(
+        "ansible-playbook",
+        "playbooks/rotate.yml",
+        "--inventory=inventories/dev/hosts.yml",
+        "--extra-vars=stack_database_login=iam",
+        "--extra-vars=rotate=importer",
+    )
+    output = " ".join((run.stdout + run.stderr).split())
+    assert run.returncode != 0
+    assert "rotate is 'importer', but importer and application have no passwords here" in output

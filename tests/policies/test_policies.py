@@ -6,6 +6,7 @@ resource and the conditions that AWS would ask about; tools/permissions.py wrote
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -20,6 +21,7 @@ from ministack.core.iam_evaluator import (  # type: ignore[import-untyped] # it 
     evaluate,
     parse_policy_document,
 )
+from playbook_runner import ansible_command
 
 HERE = Path(__file__).parent
 EXCEPTIONS = yaml.safe_load((permissions.POLICIES / "exceptions.yml").read_text(encoding="utf-8"))
@@ -33,6 +35,9 @@ STACK = {
     "environment_name": "stage",
     "stack_name": "csv-to-aurora-stage",
     "bucket_name": "csv-to-aurora-stage-123456789012",
+    "database_outputs.cluster_resource_id": "cluster-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "database_outputs.importer_username": "importer",
+    "database_outputs.application_username": "application",
 }
 OTHER_STACK = {
     **STACK,
@@ -171,8 +176,8 @@ def test_each_action_was_needed_or_has_its_reason() -> None:
         unneeded(DEPLOYER, BY_DEPLOYER)
         | unneeded(READER, BY_READER)
         | unneeded(["importer"], BY_FUNCTION)
-        # Local hosts and flow logs have no credentials.
-        | unneeded(["app_host", "flow_logs"], [])
+        # Local hosts and flow logs have no credentials, and the local database no tokens.
+        | unneeded(["app_host", "app_host_login", "flow_logs", "importer_login"], [])
     )
     assert sorted(found - not_recorded()) == [], "no call needed it, and files/policies/exceptions.yml has no reason"
     assert sorted(not_recorded() - found) == [], "files/policies/exceptions.yml excuses what a call needs"
@@ -190,6 +195,49 @@ def test_each_statement_about_everything_has_its_reason() -> None:
         if statement["Resource"] == "*"
     }
     assert found == {name for entry in EXCEPTIONS["every_resource"] for name in entry["statements"]}
+
+
+@pytest.mark.parametrize(("name", "user"), [("importer_login", "importer"), ("app_host_login", "application")])
+def test_whoever_logs_in_with_a_token_does_so_as_one_user_of_one_cluster(name: str, user: str) -> None:
+    users = "arn:aws:rds-db:eu-west-1:123456789012:dbuser:cluster-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    (statement,) = permissions.document(name, STACK)
+    assert (statement["Action"], statement["Resource"]) == ("rds-db:connect", f"{users}/{user}")
+
+
+@pytest.mark.parametrize(
+    ("login", "cluster", "may"),
+    [("password", "cluster-A", False), ("iam", "cluster-A", True), ("iam", None, False), ("iam", "", False)],
+)
+def test_a_role_may_log_in_with_tokens_where_they_are_used_and_the_cluster_is_known(
+    login: str, cluster: str | None, *, may: bool
+) -> None:
+    """None is a cluster that has not been looked for, an empty text one that is not there."""
+    found = {
+        "cluster_resource_id": cluster or None,
+        "importer_username": "importer",
+        "application_username": "application",
+    }
+    given = {"aws_account_id": STACK["aws_account_id"], "stack_database_login": login} | (
+        {} if cluster is None else {"database_outputs": found}
+    )
+    shown = ansible_command(
+        "ansible",
+        "controller",
+        "--inventory=inventories/dev/hosts.yml",
+        "--module-name=ansible.builtin.debug",
+        "--args=msg={{ {'importer': importer_policy, 'app_host': app_host_policy} | to_json | b64encode }}",
+        f"--extra-vars={json.dumps(given)}",
+        ANSIBLE_CALLBACK_RESULT_FORMAT="json",
+        ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal",
+    )
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    policies = json.loads(base64.b64decode(json.loads(shown.stdout.partition("=>")[2])["msg"]))
+    for role, user in {"importer": "importer", "app_host": "application"}.items():
+        statements = policies[role]["Statement"]
+        assert [one["Resource"].split(":")[-1] for one in statements if one["Action"] == "rds-db:connect"] == (
+            [f"{cluster}/{user}"] if may else []
+        )
+        assert len(statements) == len(permissions.document(role)) + may
 
 
 def test_three_roles_can_be_passed_each_to_its_own_service() -> None:

@@ -19,6 +19,9 @@ STACK = {
     "environment_name": "stage",
     "stack_name": "csv-to-aurora-stage",
     "bucket_name": "csv-to-aurora-stage-123456789012",
+    "database_outputs.cluster_resource_id": "cluster-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "database_outputs.importer_username": "importer",
+    "database_outputs.application_username": "application",
 }
 # In a process of its own: parliament uses a module of setuptools that warns when it is imported.
 PROGRAM = """

@@ -21,8 +21,8 @@ CONNECTION = {
 }
 
 
-def preflight(folder: Path, **variables: Any) -> str:
-    """Run discover.yml, whose first role is preflight, in dev with these variables, and return what it says.
+def preflight(folder: Path, inventory: str = "dev", **variables: Any) -> str:
+    """Run discover.yml, whose first role is preflight, with these variables, and return what it says.
 
     A key and an account are given; everything else is as the repository has it. No AWS is reached.
     """
@@ -39,7 +39,7 @@ def preflight(folder: Path, **variables: Any) -> str:
             Path(sys.executable).parent / "ansible-playbook",
             "playbooks/discover.yml",
             "-i",
-            "inventories/dev/hosts.yml",
+            f"inventories/{inventory}/hosts.yml",
             "-e",
             json.dumps(given),
         ],
@@ -66,6 +66,12 @@ def preflight(folder: Path, **variables: Any) -> str:
         ({"aws_region": "eu-central-1"}, ["inventories/dev/aws_ec2.yml has to name region eu-central-1"]),
         ({"ssh_allowed_cidrs": ["0.0.0.0/0"]}, ["ssh_allowed_cidrs holds '0.0.0.0/0'", "never the whole world"]),
         ({"ssh_allowed_cidrs": ["my office"]}, ["ssh_allowed_cidrs holds 'my office'", "203.0.113.7/32"]),
+        ({"stack_database_login": "kerberos"}, ["stack_database_login (kerberos)", "password or iam", "main.yml"]),
+        (
+            {"stack_database_login": "iam", "database_iam_authentication": False},
+            ["stack_database_login cannot be iam here: database_iam_authentication is false", "main.yml"],
+        ),
+        ({"stack_database_login": "iam"}, ["AWS does not answer"]),
         ({"ssh_public_key_file": "/nowhere/key.pub"}, ["/nowhere/key.pub", "ssh-keygen -t ed25519"]),
         ({"bucket_noncurent_days": 3}, ["The role bucket has no variable bucket_noncurent_days"]),
         ({"bucket_noncurrent_days": "soon"}, ["bucket_noncurrent_days", "roles/bucket/README.md"]),
@@ -79,3 +85,9 @@ def test_wrong_input_stops_with_cause_and_mend(variables: dict[str, Any], says: 
     output = preflight(tmp_path, **variables)
     assert [text for text in says if text not in output] == [], output[-2500:]
     assert "Traceback" not in output
+
+
+def test_the_local_cloud_refuses_tokens_of_iam(tmp_path: Path) -> None:
+    output = preflight(tmp_path, "local", stack_database_login="iam", aws_account_id="000000000000")
+    assert "stack_database_login cannot be iam here: the local cloud's MySQL lacks AWSAuthenticationPlugin" in output
+    assert "inventories/local/group_vars/all/main.yml" in output

@@ -1,7 +1,8 @@
-"""The bucket, the secret and the function itself, through boto3."""
+"""The bucket, the secret, tokens for the database and the function itself, through boto3."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import boto3
@@ -11,7 +12,7 @@ from urllib3.exceptions import HTTPError
 
 from csv_importer.errors import FileRefused, Misconfigured, TransientFault
 from csv_importer.files import FileVersion
-from csv_importer.ports import Credentials
+from csv_importer.ports import Credentials, Secrets
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -154,9 +155,18 @@ class SecretsManager:
         "rds_db": str,
     }
 
-    def __init__(self, secret_id: str, client: "SecretsManagerClient | None" = None) -> None:
-        """Use a client, or one with the environment's settings."""
+    def __init__(
+        self, secret_id: str, client: "SecretsManagerClient | None" = None, *, with_password: bool = True
+    ) -> None:
+        """Use a client, or one with the environment's settings.
+
+        Args:
+            secret_id: The secret's name or ARN.
+            client: The client.
+            with_password: Whether the secret has to hold a password; otherwise none is handed out.
+        """
         self._secret_id = secret_id
+        self._with_password = with_password
         self._client = client or boto3.client("secretsmanager", config=CLIENT_CONFIG)
         self._known: Credentials | None = None
 
@@ -187,7 +197,8 @@ class SecretsManager:
             raise Misconfigured(f"secret {self._secret_id!r} is not JSON") from None
         if not isinstance(found, dict):
             raise Misconfigured(f"secret {self._secret_id!r} is not a JSON object")
-        missing = [key for key in self.KEYS if found.get(key) in (None, "")]
+        needed = [key for key in self.KEYS if self._with_password or key != "rds_password"]
+        missing = [key for key in needed if found.get(key) in (None, "")]
         if missing:
             raise Misconfigured(f"secret {self._secret_id!r} lacks {', '.join(missing)}")
         try:
@@ -198,9 +209,33 @@ class SecretsManager:
             host=str(found["rds_writer_endpoint"]),
             port=port,
             user=str(found["rds_username"]),
-            password=str(found["rds_password"]),
+            password=str(found["rds_password"]) if self._with_password else "",
             database=str(found["rds_db"]),
         )
+
+
+class TokenSecrets:
+    """The importer's secret with a token of IAM for its password, a new one each time: see ports.Secrets."""
+
+    def __init__(self, secrets: Secrets, sign: Callable[..., str] | None = None) -> None:
+        """Add tokens to a secret.
+
+        Args:
+            secrets: Where endpoint and user come from.
+            sign: What makes a token, with the parameters of RDS' generate_db_auth_token; without, that of a
+                client with the environment's settings. It asks nobody: signing is arithmetic.
+        """
+        self._secrets = secrets
+        self._sign = sign or boto3.client("rds", config=CLIENT_CONFIG).generate_db_auth_token
+
+    def credentials(self, *, fresh: bool = False) -> Credentials:
+        """Read the secret and make a token: see ports.Secrets."""
+        known = self._secrets.credentials(fresh=fresh)
+        try:
+            token = self._sign(DBHostname=known.host, Port=known.port, DBUsername=known.user)
+        except BotoCoreError as error:
+            raise TransientFault(f"no token for the database can be made ({type(error).__name__})") from error
+        return replace(known, password=token)
 
 
 class Continuation:

@@ -9,11 +9,12 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from csv_importer.aws import Continuation, S3Store, SecretsManager
+from csv_importer.aws import Continuation, S3Store, SecretsManager, TokenSecrets
 from csv_importer.errors import ImporterError, Misconfigured, TransientFault
 from csv_importer.files import FileVersion, Json, file_of, records_of
 from csv_importer.importer import Importer, Outcome, Result
 from csv_importer.mysql import MySqlDatabase
+from csv_importer.ports import Secrets
 from csv_importer.settings import Settings
 
 RESERVE_SECONDS = 15.0
@@ -81,6 +82,12 @@ def _checked_settings() -> Settings:
         raise
 
 
+def _secrets(settings: Settings) -> Secrets:
+    secret = SecretsManager(settings.secret_id, with_password=not settings.iam_login)
+    # A client that makes tokens takes a while to load: only where they are used.
+    return TokenSecrets(secret) if settings.iam_login else secret
+
+
 class _Invocation:
     """One invocation."""
 
@@ -91,7 +98,7 @@ class _Invocation:
         self._replay = replay
         self._function = context.invoked_function_arn
         if _adapters.get("settings") != settings:
-            _adapters.update(settings=settings, store=S3Store(), secrets=SecretsManager(settings.secret_id))
+            _adapters.update(settings=settings, store=S3Store(), secrets=_secrets(settings))
         self._importer = Importer(
             store=_adapters["store"],
             database=MySqlDatabase(_adapters["secrets"], settings.ca_file, context.aws_request_id),

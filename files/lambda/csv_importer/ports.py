@@ -72,7 +72,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """How to reach the database, and as whom."""
+    """How to reach the database, and as whom.
+
+    Attributes:
+        host: The cluster's writer.
+        port: Its port.
+        user: The importer's user.
+        password: Its password, or a token of IAM in its place: good for one connection made now.
+        database: The database.
+    """
 
     host: str
     port: int
@@ -85,7 +93,7 @@ class Secrets(Protocol):
     """The importer's secret."""
 
     def credentials(self, *, fresh: bool = False) -> Credentials:
-        """Read the secret.
+        """Read the secret, for a connection that is made now.
 
         Args:
             fresh: Whether what was read before is out of date.

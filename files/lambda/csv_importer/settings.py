@@ -18,12 +18,14 @@ class Settings:
         bucket: BUCKET_NAME, the only bucket that is served.
         ca_file: DATABASE_CA_FILE, or the certificate authorities that come with the function.
         max_reject_ratio: MAX_REJECT_RATIO, the highest share of rows that may be rejected; None for any.
+        iam_login: DATABASE_LOGIN, whether the database is shown tokens of IAM instead of a password.
     """
 
     secret_id: str
     bucket: str
     ca_file: Path
     max_reject_ratio: float | None
+    iam_login: bool
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Settings":
@@ -35,11 +37,15 @@ class Settings:
         for name in ("SECRET_ID", "BUCKET_NAME"):
             if not environment.get(name):
                 raise Misconfigured(f"environment variable {name} is not set")
+        login = environment.get("DATABASE_LOGIN") or "password"
+        if login not in ("password", "iam"):
+            raise Misconfigured(f"environment variable DATABASE_LOGIN is {login!r}: it has to be password or iam")
         return cls(
             secret_id=environment["SECRET_ID"],
             bucket=environment["BUCKET_NAME"],
             ca_file=Path(environment.get("DATABASE_CA_FILE") or SHIPPED_CA_FILE),
             max_reject_ratio=_ratio(environment.get("MAX_REJECT_RATIO", "")),
+            iam_login=login == "iam",
         )
 
 

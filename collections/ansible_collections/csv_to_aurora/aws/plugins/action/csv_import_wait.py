@@ -48,6 +48,7 @@ class ActionModule(ActionBase):
         except KeyError as missing:
             raise AnsibleActionFail(f"csv_import_wait needs the argument {missing}.") from missing
         login = arguments.get("login") or {}
+        command = arguments.get("password_command") or []
         timeout = float(arguments.get("timeout", 900))
         interval = float(arguments.get("interval", 2))
         after_attempt = int(arguments.get("after_attempt", 0))
@@ -55,7 +56,8 @@ class ActionModule(ActionBase):
         started = moved = time.monotonic()
         shown = seen = None
         while True:
-            row = self._ledger_row(login, version, task_vars)
+            password = {"login_password": self._password(command, task_vars)} if command else {}
+            row = self._ledger_row({**login, **password}, version, task_vars)
             if row is not None and int(row["attempts"]) <= after_attempt:
                 row = None
             now = time.monotonic()
@@ -75,6 +77,24 @@ class ActionModule(ActionBase):
                 Display().display(f"  {version['key']}: {line}")
                 shown = line
             time.sleep(interval)
+
+    def _password(self, command: list[str], task_vars: dict[str, Any] | None) -> str:
+        """Return what the command prints on the host; nothing of it is shown, however verbose the run."""
+        # With -vvv the connection would say what it was answered. It has a context of its own.
+        context = self._connection._play_context
+        shown, context.no_log = context.no_log, True
+        try:
+            answer = self._execute_module(
+                module_name="ansible.builtin.command", module_args={"argv": command}, task_vars=task_vars
+            )
+        finally:
+            context.no_log = shown
+        if answer.get("failed"):
+            raise AnsibleActionFail(
+                f"{command[0]} gave no password on the app host: {answer.get('stderr') or answer.get('msg')} "
+                "Run playbooks/configure.yml for this environment."
+            )
+        return str(answer["stdout"])
 
     def _ledger_row(
         self,

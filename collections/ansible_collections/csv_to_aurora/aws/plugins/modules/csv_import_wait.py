@@ -45,6 +45,13 @@ options:
     description: Login arguments of M(ansible.mysql.mysql_query), such as C(config_file).
     type: dict
     default: {}
+  password_command:
+    description:
+      - Command on the host, as a list of words, that prints a password for O(login), such as a token of IAM.
+      - Run before each look, and shown nowhere.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Only reads.

@@ -1,0 +1,89 @@
+"""The role schema on a real server: users with a password, users that a plugin lets in, and from one to the other."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+from playbook_runner import PROJECT, run_playbook
+
+from .conftest import PASSWORD, Database
+
+# In place of AWSAuthenticationPlugin, which only Aurora has.
+PLUGIN = {"plugin": "auth_socket", "plugin_string": "RDS"}
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def run(database: Database, tmp_path: Path) -> Run:
+    """Run the role for the importer's user, and count what changed."""
+    (tmp_path / "roles").symlink_to(PROJECT / "roles")
+    playbook = tmp_path / "playbook.yml"
+
+    def run(login: dict[str, str], *arguments: str) -> int:
+        server = database.server
+        user = {"name": database.user, "password": PASSWORD, "privileges": {"customer": ["INSERT"]}, **login}
+        variables: dict[str, Any] = {
+            "schema_host": server.host,
+            "schema_port": server.port,
+            "schema_admin_user": server.user,
+            "schema_admin_password": server.password,
+            "schema_ca_file": str(server.ca_file),
+            "schema_database": database.name,
+            "schema_users": [user],
+        }
+        play = {"hosts": "localhost", "gather_facts": False, "vars": variables, "roles": ["schema"]}
+        playbook.write_text(json.dumps([play]))
+        done = run_playbook(playbook, *arguments)
+        output = done.stdout + done.stderr
+        assert done.returncode == 0, output
+        assert PASSWORD not in output
+        changed: int = int(output.split("changed=")[1].split()[0])
+        return changed
+
+    return run
+
+
+def lets_in(database: Database, password: str = PASSWORD) -> bool:
+    try:
+        database.server.connect(database.name, user=database.user, password=password).close()
+    except pymysql.OperationalError as error:
+        if error.args[0] not in (1045, 1698):
+            raise
+        return False
+    return True
+
+
+def account(database: Database) -> tuple[Any, ...]:
+    (found,) = database.query(
+        "SELECT plugin, authentication_string, ssl_type FROM mysql.user WHERE user = %s", database.user
+    )
+    return found
+
+
+def test_a_user_goes_from_password_to_plugin_and_back(database: Database, run: Run) -> None:
+    if not database.query("SELECT 1 FROM information_schema.plugins WHERE plugin_name = %s", PLUGIN["plugin"]):
+        database.query(f"INSTALL PLUGIN {PLUGIN['plugin']} SONAME '{PLUGIN['plugin']}.so'")
+    assert lets_in(database)
+    assert run(PLUGIN) == 1
+    assert account(database) == ("auth_socket", "RDS", "ANY")
+    assert not lets_in(database)
+    assert run(PLUGIN) == 0
+    # What somebody might do by hand.
+    database.query(f"ALTER USER {database.user} IDENTIFIED WITH auth_socket AS 'another' REQUIRE NONE")
+    assert run(PLUGIN, "--check") == 1
+    assert account(database) == ("auth_socket", "another", "")
+    assert run({}) == 1
+    assert account(database)[::2] == ("caching_sha2_password", "ANY")
+    assert lets_in(database)
+    grants = [grant for (grant,) in database.query(f"SHOW GRANTS FOR {database.user}")]
+    assert [grant for grant in grants if " ON *.* " not in grant] == [
+        f"GRANT INSERT ON `{database.name}`.`customer` TO `{database.user}`@`%`"
+    ]
+    database.query(f"DROP USER {database.user}")
+    assert run(PLUGIN) == 1
+    assert account(database) == ("auth_socket", "RDS", "ANY")
+    assert run(PLUGIN, "--check") == 0
