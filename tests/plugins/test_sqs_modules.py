@@ -91,7 +91,11 @@ def test_a_queue_is_described_and_one_that_is_not_there_is_empty(cloud: Cloud, q
 
 
 def test_a_queue_through_its_life(cloud: Cloud) -> None:
-    wanted = {"name": f"queue-{uuid4().hex[:8]}", "message_retention_period": 1209600, "tags": {"Project": "p", "N": "1"}}
+    wanted = {
+        "name": f"queue-{uuid4().hex[:8]}",
+        "message_retention_period": 1209600,
+        "tags": {"Project": "p", "N": "1"},
+    }
     client = cloud.client("sqs")
 
     assert cloud.run("sqs_queue", check=True, **wanted)["changed"]
