@@ -110,7 +110,7 @@ def main() -> None:
     with explained(
         module,
         f"Cannot keep queue {name}",
-        "Check that sqs:CreateQueue, sqs:DeleteQueue, sqs:SetQueueAttributes, sqs:TagQueue and sqs:UntagQueue are allowed",
+        "Check that sqs:CreateQueue, DeleteQueue, SetQueueAttributes, TagQueue and UntagQueue are allowed",
     ):
         url = queue_url(client, name)
         before = found(client, url)
