@@ -1,8 +1,8 @@
 """A plan names what a run then changes, and that is what somebody changed by hand: no more, no less.
 
 The perturbations, each with the lines that it brings into a plan, are in perturbations.py. Those that do not touch the
-same resource make a round together: `make test` plays the first rounds, `make test-all` plays all of them, each
-perturbation alone, and some random sets.
+same resource make a round together: `make test` plays a random few, `make test-all` plays all rounds,
+each perturbation alone, and some random sets.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 RANDOM_SETS = 3
+FEW = 5
+"""Perturbations in the sample of make test."""
 SEED = seed("PLAN_SEED")
 """Where random sets begin; a failure names it, and PLAN_SEED repeats it."""
 PLAN = "csv_to_aurora.aws.resource_plan"
@@ -99,6 +101,14 @@ def prove(stack: Stack, folder: Path, perturbations: list[Perturbation], *argume
 
 
 ROUNDS = packed(ALL)
+
+
+@pytest.mark.parametrize("chosen", [SEED])
+def test_a_few_perturbations_together(complete: Stack, tmp_path: Path, chosen: int) -> None:
+    dice = random.Random(chosen)  # noqa: S311 # to be repeated
+    few = packed(dice.sample(ALL, k=len(ALL)))[0][:FEW]
+    roles = {role for one in few for role in one.roles}
+    prove(complete, tmp_path, few, "--tags", ",".join(sorted(roles)))
 
 
 @pytest.mark.slow

@@ -91,7 +91,7 @@ def test_a_queue_is_described_and_one_that_is_not_there_is_empty(cloud: Cloud, q
 
 
 def test_a_queue_through_its_life(cloud: Cloud) -> None:
-    wanted = {
+    wanted: dict[str, Any] = {
         "name": f"queue-{uuid4().hex[:8]}",
         "message_retention_period": 1209600,
         "tags": {"Project": "p", "N": "1"},
