@@ -199,7 +199,8 @@ class Stack:
             self._login = None
             raise
         with connection, connection.cursor() as cursor:
-            cursor.execute(statement, values)
+            # Without values a % is a % and stands for nothing.
+            cursor.execute(statement, values or None)
             return list(cursor.fetchall())
 
     @contextmanager
