@@ -85,7 +85,8 @@ sbom: venv ## What the function's zip consists of, as CycloneDX
 .PHONY: scan
 scan: venv ## prowler over the running local cloud (takes long)
 	test -x .build/scan/bin/prowler || { $(BIN)/uv venv --quiet .build/scan --python $(BIN)/python && $(BIN)/uv pip install --quiet --python .build/scan/bin/python prowler; }
-	AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=test .build/scan/bin/prowler aws --region eu-west-1 --service ec2 rds s3 awslambda iam secretsmanager --scan-unused-services --output-formats csv --output-directory .build/scan/results
+	AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=test .build/scan/bin/prowler aws --no-banner --ignore-exit-code-3 --region eu-west-1 --service ec2 rds s3 awslambda iam secretsmanager --scan-unused-services --output-formats csv --output-directory .build/scan/results --output-filename findings
+	$(BIN)/python tools/scan.py .build/scan/results/findings.csv
 
 .PHONY: bench
 bench: venv ## Speed and memory of the importer against its limit and a baseline
