@@ -492,7 +492,11 @@ def function_tag_changed(hands: Hands) -> None:
 
 @names(_FUNCTION)
 def retries_switched_off(hands: Hands) -> None:
-    hands.client("lambda").update_function_event_invoke_config(FunctionName=FUNCTION, MaximumRetryAttempts=0)
+    client = hands.client("lambda")
+    found = client.get_function_event_invoke_config(FunctionName=FUNCTION)
+    # Put, with the rest as it is: the emulator has no update.
+    rest = {key: found[key] for key in ("MaximumEventAgeInSeconds", "DestinationConfig") if key in found}
+    client.put_function_event_invoke_config(FunctionName=FUNCTION, MaximumRetryAttempts=0, **rest)
 
 
 @names(_FUNCTION)

@@ -23,22 +23,13 @@ from ministack.core.iam_evaluator import (  # type: ignore[import-untyped] # it 
 )
 from playbook_runner import ansible_command
 
+from tests.policies.stack import STACK
+
 HERE = Path(__file__).parent
 EXCEPTIONS = yaml.safe_load((permissions.POLICIES / "exceptions.yml").read_text(encoding="utf-8"))
 MANAGED_POLICY_CHARACTERS = 6144
 MANAGED_POLICIES = 10
 
-STACK = {
-    "aws_region": "eu-west-1",
-    "aws_account_id": "123456789012",
-    "project": "csv-to-aurora",
-    "environment_name": "stage",
-    "stack_name": "csv-to-aurora-stage",
-    "bucket_name": "csv-to-aurora-stage-123456789012",
-    "database_outputs.cluster_resource_id": "cluster-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-    "database_outputs.importer_username": "importer",
-    "database_outputs.application_username": "application",
-}
 OTHER_STACK = {
     **STACK,
     "environment_name": "dev",

@@ -11,18 +11,9 @@ import permissions
 import pytest
 import yaml
 
+from tests.policies.stack import STACK
+
 EXCEPTIONS = yaml.safe_load((permissions.POLICIES / "exceptions.yml").read_text(encoding="utf-8"))
-STACK = {
-    "aws_region": "eu-west-1",
-    "aws_account_id": "123456789012",
-    "project": "csv-to-aurora",
-    "environment_name": "stage",
-    "stack_name": "csv-to-aurora-stage",
-    "bucket_name": "csv-to-aurora-stage-123456789012",
-    "database_outputs.cluster_resource_id": "cluster-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-    "database_outputs.importer_username": "importer",
-    "database_outputs.application_username": "application",
-}
 # In a process of its own: parliament uses a module of setuptools that warns when it is imported.
 PROGRAM = """
 import json, sys

@@ -1,0 +1,13 @@
+"""What the documents are filled in with."""
+
+STACK = {
+    "aws_region": "eu-west-1",
+    "aws_account_id": "123456789012",
+    "project": "csv-to-aurora",
+    "environment_name": "stage",
+    "stack_name": "csv-to-aurora-stage",
+    "bucket_name": "csv-to-aurora-stage-123456789012",
+    "database_outputs.cluster_resource_id": "cluster-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "database_outputs.importer_username": "importer",
+    "database_outputs.application_username": "application",
+}
