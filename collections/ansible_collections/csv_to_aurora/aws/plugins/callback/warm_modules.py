@@ -81,17 +81,22 @@ type Execute = Callable[..., dict[str, object]]
 
 
 def warm_up() -> None:
-    """Import the AWS SDK and read its descriptions, once, for all forks to come."""
-    import boto3  # noqa: F401, PLC0415 - costs half a second, only where it is going to be used
+    """Import the AWS SDK and what modules share, and read the services' descriptions, once, for all forks to come."""
+    # Costs half a second, and so only where it is going to be used. Python keeps no compiled form of what is in a
+    # collection: each module would compile all of these again.
     from ansible_collections.amazon.aws.plugins.module_utils import (  # noqa: F401, PLC0415
+        ec2,
+        iam,
         modules,
+        policy,
+        rds,
+        s3,
+        waiters,
     )
-    from botocore import loaders  # noqa: PLC0415
     from botocore import session as sessions  # noqa: PLC0415
 
-    # Each session has a loader of its own, and each loader would parse the same files again.
-    parse = functools.cache(functools.partial(loaders.JSONFileLoader.load_file, loaders.JSONFileLoader()))
-    setattr(loaders.JSONFileLoader, "load_file", lambda _self, path: parse(path))  # noqa: B010 - mypy forbids the other way
+    # Each session has a loader of its own, and each loader would look for the same files and parse them again.
+    sessions.create_loader = functools.cache(sessions.create_loader)
     session = sessions.get_session()
     for service in SERVICES:
         session.create_client(
