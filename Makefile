@@ -11,7 +11,7 @@ BIN := .venv/bin
 PLAYBOOK := $(BIN)/ansible-playbook
 INVENTORY := -i inventories/$(env)
 # Two processes: tests/conftest.py says what stays together. The longest come first.
-SIDE_BY_SIDE := --numprocesses 2 --dist loadscope --no-loadscope-reorder
+SIDE_BY_SIDE := --numprocesses 2 --dist loadscope --no-loadscope-reorder --durations 20
 
 .PHONY: help
 help: ## List the targets

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import inspect
 import json
 import os
 import runpy
@@ -105,6 +106,9 @@ def warm_up() -> None:
             aws_access_key_id="-",
             aws_secret_access_key="-",  # noqa: S106 - none: the client is never used
         )
+    # ansible-core asks in the worker of each loop without items who called it, and Python looks for the files of all
+    # these modules to answer the first such question.
+    inspect.stack()
 
 
 def eligible(action: ActionBase, name: str, *, wrap_async: bool) -> bool:
