@@ -9,16 +9,15 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] 
 if TYPE_CHECKING:
     import pytest
 
-APART = ("tests/e2e/test_second_emulator.py",)
-"""What lives on no stack, and so need not wait for those of its folder."""
+APART = ("tests/e2e/test_second_emulator.py", "tests/e2e/test_interruption.py::test_killed_at_")
+"""Where the names begin of what lives on no stack, and so need not wait for the others of its folder."""
 
 
 class FolderScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """All tests of a folder in one process and in their order: they share a stack or a server."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.split("::", maxsplit=1)[0]
-        return file if file in APART else "/".join(file.split("/")[:2])
+        return next(filter(nodeid.startswith, APART), "/".join(nodeid.split("/")[:2]))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderScheduling:

@@ -25,7 +25,8 @@ def imports(stack: Stack, *arguments: str) -> dict[str, dict[str, Any]]:
     """The ledger by key, as imports.yml writes it."""
     file = stack.folder / "imports.json"
     stack.playbook("imports.yml", "-e", f"imports_file={file}", "-e", "imports_limit=1000", *arguments)
-    return {entry["key"]: entry for entry in json.loads(file.read_text())}
+    # The newest is the first of them and counts.
+    return {entry["key"]: entry for entry in reversed(json.loads(file.read_text()))}
 
 
 def upload(stack: Stack, folder: Path, name: str, content: str) -> None:

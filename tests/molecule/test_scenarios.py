@@ -1,4 +1,4 @@
-"""Every molecule scenario, as many at a time as there are processors.
+"""Every molecule scenario, as many at a time as there are processors that no other tests are using.
 
 A scenario spends its time on starting programs, so two of them on two processors take half as long. All
 that were chosen start with the first test; each test then waits for its own and shows its output if it failed.
@@ -49,7 +49,9 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.originalname == test_scenario.__name__
     }
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    # Of several processes of tests each has its share: more at a time would only hold the others up.
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    with ThreadPoolExecutor(max_workers=max((os.cpu_count() or 1) // processes, 1)) as pool:
         yield {name: pool.submit(run, name, tmp_path_factory.mktemp(name)) for name in sorted(chosen)}
         pool.shutdown(cancel_futures=True)
 
