@@ -39,8 +39,9 @@ class Database:
     server: MySqlServer
     name: str
     admin: "pymysql.Connection[Cursor]"
-    sleeps: list[float] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
+    # They grow with each example, and Hypothesis would rather refuse to print them than say what failed.
+    sleeps: list[float] = field(default_factory=list, repr=False)
+    faults: list[str] = field(default_factory=list, repr=False)
 
     @property
     def user(self) -> str:
