@@ -12,6 +12,8 @@ PLAYBOOK := $(BIN)/ansible-playbook
 INVENTORY := -i inventories/$(env)
 # Two processes: tests/conftest.py says what stays together. The longest come first.
 SIDE_BY_SIDE := --numprocesses 2 --dist loadscope --no-loadscope-reorder --durations 20
+# The folders of tests that run Python rather than playbooks.
+COVERED := $(addprefix tests/,critical_path filters importer policies posture sample_data secrets structure)
 
 .PHONY: help
 help: ## List the targets
@@ -26,7 +28,7 @@ help: ## List the targets
 venv: .venv/complete ## Make the virtual environment from the hashed requirements
 
 .PHONY: local
-local: venv ## The whole system on this machine, a CSV loaded and shown
+local: venv ## The whole stack on this machine, a CSV loaded and shown
 	$(PLAYBOOK) playbooks/local_cloud.yml -i inventories/local/hosts.yml
 	$(PLAYBOOK) playbooks/site.yml -i inventories/local
 	$(PLAYBOOK) playbooks/load.yml -i inventories/local -e rows=$(rows)
@@ -44,7 +46,7 @@ plan: venv ## What `make site` would change, and nothing more
 	$(PLAYBOOK) playbooks/plan.yml $(INVENTORY) || [ $$? -eq 10 ]
 
 .PHONY: verify
-verify: venv ## Prove the whole path of the environment with a probe file
+verify: venv ## Verify the whole path of the environment with a probe file
 	$(PLAYBOOK) playbooks/verify.yml $(INVENTORY)
 
 .PHONY: outputs
@@ -63,8 +65,12 @@ test: venv ## Every check there is, but for those that take many minutes each
 test-all: venv ## Those too
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
+.PHONY: coverage
+coverage: venv ## Which lines of the importer, the tools and the roles' filters the quick tests run
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(COVERED) --cov
+
 .PHONY: lint
-lint: venv ## ansible-lint, yamllint, ruff, mypy
+lint: venv ## ansible-lint, yamllint, ruff, mypy, and what the repository itself has to keep
 	$(BIN)/yamllint --strict .
 	$(BIN)/ansible-lint --offline
 	$(BIN)/ruff check .
@@ -72,6 +78,9 @@ lint: venv ## ansible-lint, yamllint, ruff, mypy
 	$(BIN)/mypy
 	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
 	$(BIN)/python tools/permissions.py --check
+	$(BIN)/antsibull-changelog lint
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
 .PHONY: audit
 audit: venv ## Known vulnerabilities of all requirements (asks PyPI)
@@ -94,8 +103,8 @@ bench: venv ## Speed and memory of the importer against its limit and a baseline
 
 .PHONY: requirements
 requirements: venv ## Compile the requirement files again, with hashes and without index addresses
-	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.12 --no-emit-index-url --no-header requirements.in -o requirements.txt
-	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.13 --no-emit-index-url --no-header files/lambda/requirements.in -o files/lambda/requirements.txt
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.12 --no-emit-index-url requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.13 --no-emit-index-url files/lambda/requirements.in -o files/lambda/requirements.txt
 
 .PHONY: clean
 clean: ## Remove the virtual environment and what was built

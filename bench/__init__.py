@@ -1,7 +1,7 @@
-"""Measures the importer against its limit and against the method that it replaces."""
+"""Measures the importer against its upper limit and against the method that it replaces."""
 
 import sys
 from pathlib import Path
 
-# The function's code is no installed package: Lambda, too, finds it by its folder.
+# The function's code is not an installed package: Lambda, too, imports it from its folder.
 sys.path.insert(0, str(Path(__file__).parents[1] / "files" / "lambda"))

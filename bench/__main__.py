@@ -48,8 +48,8 @@ class Options:
     Attributes:
         rows: Rows of the comparison with the limit.
         reference_rows: Rows of the reference importer, which would take many minutes for more.
-        round_trip: Milliseconds between importer and server where they are not on one machine.
-        rounds: How often each way runs, in turn.
+        round_trip: Milliseconds of a network round trip between importer and server, where there is a network.
+        rounds: How often each method runs, in turn.
         sizes: Rows of the files for the plot, ascending; memory growth is from the first to the last.
     """
 
@@ -64,11 +64,11 @@ class Bench:
     """A server and files to load."""
 
     def __init__(self, server: MySqlServer, folder: Path) -> None:
-        """Make the tables.
+        """Create the tables.
 
         Args:
             server: The server.
-            folder: Where files go that server and importer read.
+            folder: Folder for the files that server and importer read.
         """
         self._server = server
         self._folder = folder
@@ -79,18 +79,18 @@ class Bench:
             self._query((ROOT / "files" / "schema" / f"{table}.sql").read_text(encoding="utf-8"))
 
     def version(self) -> str:
-        """Tell the server's version."""
+        """Return the server's version."""
         with self._admin.cursor() as cursor:
             cursor.execute("SELECT VERSION()")
             return str((cursor.fetchone() or ("",))[0])
 
-    def run(self, way: str, name: str, port: int | None = None) -> Numbers:
+    def run(self, method: str, name: str, port: int | None = None) -> Numbers:
         """Load a file in an empty table, in a new process; through another port if one is given."""
         self._query("SET FOREIGN_KEY_CHECKS = 0")
         for table in TABLES:
             self._query(f"TRUNCATE TABLE {table}")
         job = {
-            "way": way,
+            "method": method,
             "credentials": asdict(
                 Credentials(
                     self._server.host, port or self._server.port, self._server.user, self._server.password, DATABASE
@@ -109,16 +109,16 @@ class Bench:
             cwd=ROOT,
         )
         if done.returncode:
-            raise SystemExit(f"bench: {way} failed:\n{done.stderr}")
+            raise SystemExit(f"bench: {method} failed:\n{done.stderr}")
         numbers: Numbers = json.loads(done.stdout)
         return numbers
 
     def link(self, round_trip: float) -> Link:
-        """Lead to the server through a network of so many milliseconds a round trip."""
+        """Connect to the server through a network with so many milliseconds a round trip."""
         return Link(self._server.host, self._server.port, round_trip / 2000)
 
     def write(self, name: str, rows: int, bad_share: float) -> Path:
-        """Write a file of so many rows; the same each time."""
+        """Write a file of so many rows, the same each time."""
         path = self._folder / name
         with path.open("w", encoding="utf-8", newline="") as file:
             file.write(",".join(column.name for column in COLUMNS) + "\n")
@@ -133,40 +133,40 @@ class Bench:
 
 
 def _rows(rows: int, bad_share: float) -> Iterator[str]:
-    """Make up rows from a stock of people; nothing in them needs quotes."""
+    """Make up rows from a list of persons; no value needs quotes."""
     fake = faker.Faker("en_GB")
     fake.seed_instance(1)
-    dice = random.Random(1)  # noqa: S311 - the same rows each time
-    people = [
-        f"{fake.prefix()},{fake.first_name()},{fake.last_name()},{dice.randint(0, 1)},{fake.free_email()}"
+    rng = random.Random(1)  # noqa: S311 - the same rows each time
+    persons = [
+        f"{fake.prefix()},{fake.first_name()},{fake.last_name()},{rng.randint(0, 1)},{fake.free_email()}"
         for _ in range(min(rows, 5_000))
     ]
     part = 10_000
     for start in range(0, rows, part):
         yield "".join(
-            f"{dice.choice(people)},{'n/a' if dice.random() < bad_share else dice.randint(18, 90)}\n"
+            f"{rng.choice(persons)},{'n/a' if rng.random() < bad_share else rng.randint(18, 90)}\n"
             for _ in range(min(part, rows - start))
         )
 
 
 def compare(bench: Bench, options: Options) -> dict[str, Any]:
-    """Run limit, importer and reference in turn, so that a machine that slows down slows all.
+    """Run limit, importer and reference in turn, so that a machine that slows down slows all of them.
 
-    Apart, too: what a commit a row costs is the way to the server, and on one machine there is none.
+    Also with a network: one commit for each row costs one round trip each, which one machine does not have.
     """
     bench.write("clean.csv", options.rows, 0)
     bench.write("mixed.csv", options.rows, BAD_SHARE)
     bench.write("reference.csv", options.reference_rows, 0)
     files = {"limit": "clean.csv", "importer": "mixed.csv", "reference": "reference.csv"}
-    apart = {"importer, apart": "importer", "reference, apart": "reference"}
+    remote = {"importer, remote": "importer", "reference, remote": "reference"}
     rounds = []
     with bench.link(options.round_trip) as link:
         for number in range(options.rounds):
-            results = {way: bench.run(way, name) for way, name in files.items()}
-            results |= {title: bench.run(way, files[way], link.port) for title, way in apart.items()}
+            results = {method: bench.run(method, name) for method, name in files.items()}
+            results |= {title: bench.run(method, files[method], link.port) for title, method in remote.items()}
             rounds.append(results)
             rates = "; ".join(f"{title} {numbers['rows_per_second']:,.0f}" for title, numbers in results.items())
-            _say(f"round {number + 1} of {options.rounds}, rows a second: {rates}")
+            _print(f"round {number + 1} of {options.rounds}, rows a second: {rates}")
     medians = {
         title: {key: statistics.median(each[title][key] for each in rounds) for key in numbers}
         for title, numbers in rounds[0].items()
@@ -179,7 +179,7 @@ def compare(bench: Bench, options: Options) -> dict[str, Any]:
         "medians": medians,
         "share_of_limit": ratio("importer", "limit"),
         "times_reference": ratio("importer", "reference"),
-        "times_reference_apart": ratio("importer, apart", "reference, apart"),
+        "times_reference_remote": ratio("importer, remote", "reference, remote"),
     }
 
 
@@ -191,12 +191,12 @@ def scale(bench: Bench, options: Options) -> list[Numbers]:
         results.append({**bench.run("importer", path.name), "file_bytes": path.stat().st_size})
         path.unlink()
         last = results[-1]
-        _say(f"{rows:,} rows: {last['rows_per_second']:,.0f} a second, peak memory {last['peak_memory_mib']:.1f} MiB")
+        _print(f"{rows:,} rows: {last['rows_per_second']:,.0f} a second, peak memory {last['peak_memory_mib']:.1f} MiB")
     return results
 
 
 def cold_start(folder: Path) -> Numbers:
-    """Build the zip; start it a few times in new processes."""
+    """Build the zip, and import it in some new processes."""
     output = folder / "function.zip"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     build = [sys.executable, str(ROOT / "files" / "lambda" / "build.py"), "--output", str(output)]
@@ -224,13 +224,13 @@ def report(results: dict[str, Any]) -> str:
             f"{title:16}{numbers['rows_per_second']:>12,.0f}{numbers['cpu_microseconds_per_row']:>12.2f}"
             f"{numbers['peak_memory_mib']:>10.1f}"
         )
-    apart = f"  the same, {results['options']['round_trip']:g} ms a round trip apart:"
+    remote = f"  the same, with {results['options']['round_trip']:g} ms a round trip:"
     growth = sizes[-1]["peak_memory_mib"] - sizes[0]["peak_memory_mib"]
     lines += [
         "",
         f"importer / limit (LOAD DATA INFILE by the server):  {comparison['share_of_limit']:.2f}   (goal: 0.8)",
-        f"importer / reference (INSERT and commit a row):     {comparison['times_reference']:.0f}",
-        f"{apart:52}{comparison['times_reference_apart']:.0f}   (goal: 100)",
+        f"importer / reference (INSERT and COMMIT per row):   {comparison['times_reference']:.0f}",
+        f"{remote:52}{comparison['times_reference_remote']:.0f}   (goal: 100)",
         f"memory growth from {sizes[0]['rows']:,.0f} to {sizes[-1]['rows']:,.0f} rows:  {growth:.1f} MiB   (goal: 32)",
         f"cold start, imports and clients:  {start['seconds'] * 1000:.0f} ms   zip: {start['zip_bytes'] / 1e6:.2f} MB",
     ]
@@ -242,8 +242,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the importer's speed and memory.")
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the comparison (default: %(default)s)")
     parser.add_argument("--reference-rows", type=int, default=5_000, help="default: %(default)s")
-    parser.add_argument("--round-trip", type=float, default=1.0, help="milliseconds, apart (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each way runs (default: %(default)s)")
+    parser.add_argument(
+        "--round-trip", type=float, default=1.0, help="milliseconds of network latency (default: %(default)s)"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="how often each method runs (default: %(default)s)")
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000, 10_000_000], help="default: %(default)s"
     )
@@ -251,7 +253,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="an SVG of rate and memory over file size, such as docs/bench.svg")
     given = parser.parse_args()
     options = Options(given.rows, given.reference_rows, given.round_trip, given.rounds, tuple(sorted(given.sizes)))
-    # Ended by a signal, too, it takes its server along.
+    # So that a signal, too, ends the server.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     folder.chmod(0o755)
@@ -276,8 +278,8 @@ def main() -> None:
     given.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     if given.plot:
         given.plot.write_text(plot(results), encoding="utf-8")
-    _say(report(results))
-    _say(f"\nwritten: {given.output}")
+    _print(report(results))
+    _print(f"\nwritten: {given.output}")
 
 
 def plot(results: dict[str, Any]) -> str:
@@ -293,7 +295,7 @@ def plot(results: dict[str, Any]) -> str:
     )
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

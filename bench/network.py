@@ -1,4 +1,4 @@
-"""A network between two programs of one machine: a function and its database are never on the same one."""
+"""A network between two programs of one machine: a function and its database are never on the same machine."""
 
 import queue
 import socket
@@ -9,19 +9,19 @@ from typing import Self
 
 CHUNK = 1 << 16
 CHUNKS = 256
-"""Chunks on their way in one direction: more than fits in the time that they take."""
+"""Chunks under way in one direction: more than the delay allows for."""
 
 
 class Link:
-    """A port of this machine that leads to another one, with a delay."""
+    """A port of this machine that forwards to another one, with a delay."""
 
     def __init__(self, host: str, port: int, delay: float) -> None:
         """Prepare the link.
 
         Args:
-            host: Where it leads to.
-            port: Where it leads to.
-            delay: How long what is sent takes, in seconds, each way.
+            host: The address to forward to.
+            port: The port to forward to.
+            delay: Seconds in each direction.
         """
         self._target = (host, port)
         self._delay = delay
@@ -43,14 +43,14 @@ class Link:
                 near, _ = self._listener.accept()
                 far = socket.create_connection(self._target)
                 for end in (near, far):
-                    # What is small is not held back for more: the driver and the server do the same.
+                    # Small packets are sent at once, as the driver and the server do.
                     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._lead(near, far)
-                self._lead(far, near)
+                self._forward(near, far)
+                self._forward(far, near)
 
-    def _lead(self, source: socket.socket, target: socket.socket) -> None:
-        """Pass on what comes, after the delay: one thread takes the time at which it came, one waits."""
-        on_its_way: queue.Queue[tuple[float, bytes]] = queue.Queue(CHUNKS)
+    def _forward(self, source: socket.socket, target: socket.socket) -> None:
+        """Forward after the delay: one thread notes the time of arrival, one waits."""
+        under_way: queue.Queue[tuple[float, bytes]] = queue.Queue(CHUNKS)
 
         def take() -> None:
             data = b"-"
@@ -59,12 +59,12 @@ class Link:
                     data = source.recv(CHUNK)
                 except OSError:
                     data = b""
-                on_its_way.put((time.monotonic() + self._delay, data))
+                under_way.put((time.monotonic() + self._delay, data))
 
         def give() -> None:
             with suppress(OSError):
                 while True:
-                    due, data = on_its_way.get()
+                    due, data = under_way.get()
                     time.sleep(max(0.0, due - time.monotonic()))
                     if not data:
                         target.shutdown(socket.SHUT_WR)

@@ -1,4 +1,4 @@
-"""Draws line charts as SVG: a library of thirty megabytes for two polylines would be the larger part."""
+"""Draws line charts as SVG, without a library of thirty megabytes for two polylines."""
 
 import math
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ WIDTH, HEIGHT, MARGIN, GAP = 360, 220, 60, 30
 
 @dataclass(frozen=True)
 class Series:
-    """Values over the shared axis; each series has a chart of its own, from zero."""
+    """Values over the shared axis; each series has its own chart, from zero."""
 
     title: str
     values: Sequence[float]
 
 
 def chart(xs: Sequence[float], series: Sequence[Series], *, x_title: str) -> str:
-    """Draw one chart a series, side by side, over a logarithmic axis.
+    """Draw one chart for each series, side by side, over a logarithmic axis.
 
     Args:
         xs: Positions on the axis, ascending and positive.
@@ -70,6 +70,6 @@ def _panel(xs: Sequence[float], series: Series, x_title: str) -> list[str]:
 
 
 def _round_up(value: float) -> float:
-    """Find the next of 1, 2, 4, 5 or 10 times a power of ten."""
+    """Round up to 1, 2, 4, 5 or 10 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(value))
     return next(step * power for step in (1, 2, 4, 5, 10) if value <= step * power)

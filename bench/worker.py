@@ -1,4 +1,4 @@
-"""One way of loading one file, in a process of its own so that its memory can be told.
+"""Loads one file with one method, in a process of its own so that its memory can be measured.
 
 Reads a job as JSON from standard input, prints its measurements as JSON.
 """
@@ -14,16 +14,16 @@ from typing import Any, BinaryIO
 import pymysql
 
 from csv_importer.columns import COLUMNS
-from csv_importer.files import FileVersion
 from csv_importer.importer import Importer, Result
 from csv_importer.mysql import MySqlDatabase
+from csv_importer.objects import ObjectVersion
 from csv_importer.ports import Credentials
 
 NAMES = [column.name for column in COLUMNS]
 
 
 class Job:
-    """What to load, and where to."""
+    """The file to load, and the database to load it into."""
 
     def __init__(self, **values: Any) -> None:
         """Take the job's values."""
@@ -49,7 +49,7 @@ class Job:
 
 
 def limit(job: Job) -> int:
-    """Let the server load a file of its own: nothing is sent, checked or recorded."""
+    """Let the server load a file from its own disk: nothing is sent, validated or recorded."""
     connection = job.connect()
     with connection.cursor() as cursor:
         rows = cursor.execute(
@@ -63,7 +63,7 @@ def limit(job: Job) -> int:
 
 
 def reference(job: Job) -> int:
-    """Load as reference importers do: the whole file in memory, one INSERT and one commit a row."""
+    """Load as usual importers do: the whole file in memory, one INSERT and one COMMIT per row."""
     connection = job.connect()
     text = job.file.read_bytes().decode()
     rows = 0
@@ -81,7 +81,7 @@ def reference(job: Job) -> int:
 
 
 class _FileStream:
-    """A local file in place of an object: S3's own speed is not what is measured."""
+    """A local file in place of an object: the speed of S3 is not measured."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self.size = size
@@ -93,7 +93,7 @@ class _FileStore:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def open(self, version: FileVersion, offset: int) -> _FileStream:
+    def open(self, version: ObjectVersion, offset: int) -> _FileStream:
         del version
         file = self._path.open("rb")
         file.seek(offset)
@@ -110,26 +110,26 @@ class _Secret:
 
 
 def importer(job: Job) -> int:
-    """Load with the importer: full validation, rejects, ledger, 50,000 rows a transaction."""
+    """Load with the importer: full validation, rejects, ledger, 50,000 rows per transaction."""
     importer = Importer(
         store=_FileStore(job.file),
         database=MySqlDatabase(_Secret(job.credentials), job.ca_file, "bench"),
         time_left=lambda: 3600.0,
         log=lambda *_, **__: None,
     )
-    outcome = importer.run(FileVersion("bench", job.file.name, str(time.time_ns()), ""))
+    outcome = importer.run(ObjectVersion("bench", job.file.name, str(time.time_ns()), ""))
     if outcome.result is not Result.SUCCEEDED:
         raise SystemExit(f"the import ended as {outcome.result}: {outcome.entry.reason}")
     return outcome.entry.counts.read
 
 
-WAYS: dict[str, Callable[[Job], int]] = {"limit": limit, "reference": reference, "importer": importer}
+METHODS: dict[str, Callable[[Job], int]] = {"limit": limit, "reference": reference, "importer": importer}
 
 
 def peak_memory() -> float:
-    """Tell this process's peak of resident memory in MiB.
+    """Return this process's peak of resident memory in MiB.
 
-    getrusage counts the parent's too, from before the program was loaded.
+    getrusage includes the parent's, from before exec.
     """
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
@@ -138,9 +138,9 @@ def peak_memory() -> float:
 def main() -> None:
     """Run one job."""
     job = json.load(sys.stdin)
-    way = WAYS[job.pop("way")]
+    method = METHODS[job.pop("method")]
     began, cpu = time.perf_counter(), time.process_time()
-    rows = way(Job(**job))
+    rows = method(Job(**job))
     seconds = time.perf_counter() - began
     json.dump(
         {

@@ -20,6 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 CALL_SECONDS = 0.5
 """A call of an AWS module in a warm process, the answer of AWS included."""
 LOCAL_SECONDS = 0.05
@@ -28,14 +30,17 @@ REMOTE_SECONDS = 1.0
 """A task on the app host, over a connection that is open."""
 MORE_SECONDS = {
     # Sleeps in the modules themselves: after a change of a route table, and after each new security group.
-    "network: Create or mend the route tables": 5,
-    "security_groups: Create the database's group without rules": 3,
-    "security_groups: Create or mend the groups and their rules": 2,
+    "network: create route table": 5,
+    "security_groups: create security group": 3,
+    "security_groups: update security group": 2,
     # What apt has to fetch and unpack.
-    "mysql_client: Install the packages": 20,
+    "mysql_client: apt": 20,
 }
-"""What a call of some steps takes longer. Two of three groups are new: the third was there without rules."""
+"""What a call of some steps takes longer."""
+AT_ONCE = 8
+"""Calls of the action gather that run side by side."""
 AWS = ("amazon.aws.", "community.aws.", "csv_to_aurora.aws.")
+OWN = "csv_to_aurora.aws."
 COMPUTES = frozenset(
     {
         "ansible.builtin.assert",
@@ -43,7 +48,6 @@ COMPUTES = frozenset(
         "ansible.builtin.include_tasks",
         "ansible.builtin.set_fact",
         "ansible.builtin.validate_argument_spec",
-        "csv_to_aurora.aws.resource_plan",
     }
 )
 """What runs on the controller, whatever host it is for."""
@@ -69,7 +73,10 @@ class Slow:
 
 @dataclass(frozen=True)
 class Step:
-    """A task as it ran: calls that only looked count too, the items of a loop each. No calls: it was skipped."""
+    """A task as it ran, or a part of it: the role and what it did to which kind of resource, or its module.
+
+    Calls that only looked count too, the items of a loop each. No calls: it compared only, or was skipped.
+    """
 
     name: str
     module: str
@@ -95,88 +102,80 @@ class Step:
 SLOW = (
     Slow(
         "the database",
-        "database: Start creating or mending the instances",
-        frozenset({"database: Wait until the instances are available"}),
+        "database: create DB instance",
+        frozenset({"database: wait for DB instance"}),
         600,
         5,
         "10 to 20 minutes, https://oneuptime.com/blog/post/2026-02-23-terraform-resources-long-creation-time/view",
     ),
     Slow(
         "the NAT gateway",
-        "network: Create the NAT gateways",
-        frozenset({"network: Wait until the NAT gateways are available"}),
+        "network: create NAT gateway",
+        frozenset({"network: create route table"}),
         105,
         10,
-        "1 to 2 minutes, as Terraform's users see",
+        "1 to 2 minutes, as Terraform's users see; until then AWS takes no route to it",
     ),
     Slow(
         "the host",
-        "app_host: Start the host",
-        frozenset({"app_host: Wait until the host runs"}),
+        "app_host: create instance",
+        frozenset({"app_host: wait for instance"}),
         30,
         5,
         "pending for half a minute",
     ),
     Slow(
         "the host's SSH",
-        "app_host: Start the host",
-        frozenset({"Wait for SSH"}),
+        "app_host: create instance",
+        frozenset({"wait_for_connection"}),
         75,
         2,
         "a minute and more from the call to sshd",
     ),
     Slow(
         "the new role",
-        "importer: Create or mend the role",
-        frozenset({"importer: Create or mend the function"}),
+        "importer: create IAM role",
+        frozenset({"importer: create Lambda function"}),
         10,
         5,
         "5 to 15 seconds until every part of AWS knows a role",
     ),
     Slow(
         "the function's network",
-        "importer: Create or mend the function",
-        frozenset({"importer: Wait until the function is ready"}),
+        "importer: create Lambda function",
+        frozenset({"importer: wait for Lambda function"}),
         60,
         5,
         "about a minute: https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html",
     ),
     Slow(
         "the removal of the database",
-        "database: Start removing the cluster",
-        frozenset({"database: Wait until the instances are gone", "database: Wait until the cluster is gone"}),
+        "database: delete DB cluster",
+        frozenset({"database: wait for DB instance", "database: wait for DB cluster"}),
         770,
         5,
         "12 minutes 50: https://github.com/tungbq/aws-lab-with-terraform/issues/100",
     ),
     Slow(
-        "the function's way out of the network",
-        "importer: Take the function out of the network",
-        frozenset({"importer: Wait until it is out of the network"}),
-        30,
-        5,
-        "seconds to a minute",
-    ),
-    Slow(
         "the function's interfaces",
-        "importer: Remove the function",
-        frozenset({"importer: Wait until Lambda has given its network interfaces back"}),
+        "importer: delete Lambda function",
+        frozenset({"importer: wait for network interfaces"}),
         300,
         15,
-        "under 5 minutes after the way out, up to 45 without it",
+        "under 5 minutes after the function was detached from the VPC, up to 45 without that",
     ),
     Slow(
         "the removal of the host",
-        "app_host: Remove the instance",
-        frozenset({"security_groups: Remove the groups"}),
+        "app_host: delete instance",
+        frozenset({"security_groups: delete security group"}),
         60,
         10,
         "a minute until it is terminated",
     ),
     Slow(
         "the removal of the NAT gateway",
-        "network: Remove the surplus NAT gateways",
-        frozenset({"network: Wait until the NAT gateways are gone"}),
+        "network: delete NAT gateway",
+        frozenset({"network: wait for NAT gateway"}),
         60,
         10,
         "a minute",
@@ -184,90 +183,74 @@ SLOW = (
 )
 
 NEEDS: dict[str, tuple[str, ...]] = {
-    "network: Create or mend the VPC": (),
-    "network: Create or mend the subnets": ("network: Create or mend the VPC",),
-    "network: Create or mend the internet gateway": ("network: Create or mend the VPC",),
-    "network: Allocate the NAT gateways' addresses": (),
-    "network: Create the NAT gateways": (
-        "network: Create or mend the subnets",
-        "network: Create or mend the internet gateway",
-        "network: Allocate the NAT gateways' addresses",
+    "network: create VPC": (),
+    "network: create subnet": ("network: create VPC",),
+    "network: create internet gateway": ("network: create VPC",),
+    "network: create Elastic IP address": (),
+    "network: create NAT gateway": (
+        "network: create subnet",
+        "network: create internet gateway",
+        "network: create Elastic IP address",
     ),
-    "network: Create or mend the route tables": ("network: Create the NAT gateways",),
-    "network: Wait until the NAT gateways are available": ("the NAT gateway",),
-    "security_groups: Create the database's group without rules": ("network: Create or mend the VPC",),
-    "security_groups: Create or mend the groups and their rules": (
-        "security_groups: Create the database's group without rules",
+    "network: create route table": ("the NAT gateway",),
+    "security_groups: create security group": ("network: create VPC",),
+    "database: create DB subnet group": ("network: create subnet",),
+    "database: create secret": (),
+    "database: create DB cluster": (
+        "database: create DB subnet group",
+        "database: create secret",
+        "security_groups: create security group",
     ),
-    "database: Create or mend the subnet group": ("network: Create or mend the subnets",),
-    "database: Write the secrets": (),
-    "database: Start creating the cluster": (
-        "database: Create or mend the subnet group",
-        "database: Write the secrets",
-        "security_groups: Create or mend the groups and their rules",
-    ),
-    "database: Start creating or mending the instances": ("database: Start creating the cluster",),
-    "database: Wait until the instances are available": ("the database",),
+    "database: create DB instance": ("database: create DB cluster",),
+    "database: wait for DB instance": ("the database",),
     # Now that the endpoint is known.
-    "database: Write the secrets (2)": ("database: Wait until the instances are available",),
-    "app_host: Create the launch template, or a new version of it": (
-        "network: Create or mend the subnets",
-        "security_groups: Create or mend the groups and their rules",
-    ),
-    "app_host: Start the host": ("app_host: Create the launch template, or a new version of it",),
-    "app_host: Wait until the host runs": ("the host",),
-    "Wait for SSH": ("the host's SSH",),
-    "importer: Create or mend the role": (),
-    "importer: Create or mend the function": (
+    "database: create secret (2)": ("database: wait for DB instance",),
+    "app_host: create launch template": ("network: create subnet", "security_groups: create security group"),
+    "app_host: create instance": ("app_host: create launch template",),
+    "app_host: wait for instance": ("the host",),
+    "wait_for_connection": ("the host's SSH",),
+    "importer: create IAM role": (),
+    "importer: create Lambda function": (
         "the new role",
-        "network: Create or mend the subnets",
-        "security_groups: Create or mend the groups and their rules",
+        "network: create subnet",
+        "security_groups: create security group",
     ),
-    "importer: Wait until the function is ready": ("the function's network",),
-    "importer: Let the bucket invoke the function": ("importer: Create or mend the function",),
-    "mysql_client: Install the packages": ("Wait for SSH",),
-    "mysql_client: Configure the client": ("mysql_client: Install the packages", "database: Write the secrets (2)"),
-    "schema: Create the database": (
-        "mysql_client: Install the packages",
-        "database: Wait until the instances are available",
-    ),
-    "schema: Create the table": ("schema: Create the database",),
-    "schema: Create the user or mend its password and privileges": (
-        "schema: Create the table",
-        "database: Write the secrets (2)",
-    ),
+    "importer: wait for Lambda function": ("the function's network",),
+    "importer: create Lambda permission": ("importer: create Lambda function",),
+    "mysql_client: apt": ("wait_for_connection",),
+    "mysql_client: template": ("mysql_client: apt", "database: create secret (2)"),
+    "schema: mysql_db": ("mysql_client: apt", "database: wait for DB instance"),
+    "schema: mysql_user": ("schema: mysql_db", "database: create secret (2)"),
     # Last, so that no file arrives before there is a table for it.
-    "notification: Send uploads to the function": (
-        "importer: Let the bucket invoke the function",
-        "importer: Wait until the function is ready",
-        "schema: Create the user or mend its password and privileges",
+    "notification: create bucket notification": (
+        "importer: create Lambda permission",
+        "importer: wait for Lambda function",
+        "schema: mysql_user",
     ),
     # And for removing it all.
-    "notification: Remove the notifications": (),
-    "database: Start removing the instances": ("notification: Remove the notifications",),
-    "database: Start removing the cluster": ("database: Start removing the instances",),
-    "database: Wait until the cluster is gone": ("the removal of the database",),
-    "database: Remove the subnet group": ("database: Wait until the cluster is gone",),
-    "importer: Take the function out of the network": ("notification: Remove the notifications",),
-    "importer: Wait until it is out of the network": ("the function's way out of the network",),
-    "importer: Remove the function": ("importer: Wait until it is out of the network",),
-    "importer: Wait until Lambda has given its network interfaces back": ("the function's interfaces",),
-    "importer: Remove the role": ("importer: Wait until Lambda has given its network interfaces back",),
-    "app_host: Remove the instance": (),
-    "network: Remove the surplus NAT gateways": (),
-    "network: Wait until the NAT gateways are gone": ("the removal of the NAT gateway",),
-    "network: Release the surplus addresses": ("network: Wait until the NAT gateways are gone",),
-    "security_groups: Remove the groups": (
+    "notification: delete bucket notification": (),
+    "database: delete DB instance": ("notification: delete bucket notification",),
+    "database: delete DB cluster": ("database: delete DB instance",),
+    "database: wait for DB cluster": ("the removal of the database",),
+    "database: delete DB subnet group": ("database: wait for DB cluster",),
+    "importer: delete Lambda function": ("notification: delete bucket notification",),
+    "importer: wait for network interfaces": ("the function's interfaces",),
+    "importer: delete IAM role": ("importer: wait for network interfaces",),
+    "app_host: delete instance": (),
+    "network: delete NAT gateway": (),
+    "network: wait for NAT gateway": ("the removal of the NAT gateway",),
+    "network: delete Elastic IP address": ("network: wait for NAT gateway",),
+    "security_groups: delete security group": (
         "the removal of the host",
-        "database: Wait until the cluster is gone",
-        "importer: Wait until Lambda has given its network interfaces back",
+        "database: wait for DB cluster",
+        "importer: wait for network interfaces",
     ),
-    "network: Remove the surplus subnets": (
-        "database: Remove the subnet group",
-        "security_groups: Remove the groups",
-        "network: Release the surplus addresses",
+    "network: delete subnet": (
+        "database: delete DB subnet group",
+        "security_groups: delete security group",
+        "network: delete Elastic IP address",
     ),
-    "network: Remove the VPC": ("network: Remove the surplus subnets",),
+    "network: delete VPC": ("network: delete subnet",),
 }
 """What has to be there, or gone, before a step. A step that is not here holds up nothing."""
 
@@ -281,19 +264,58 @@ def events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
                 yield event
 
 
+@cache
+def written(path: str) -> dict[str, Any]:
+    """Return the options of the task that begins at a place, ``file:line``; none where there is no such task.
+
+    What a task is about is no part of its result where it was skipped, or where its result is kept quiet.
+    """
+    file, _, line = path.rpartition(":")
+    if not Path(file).is_file():
+        return {}
+    tasks = yaml.compose(Path(file).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    for node in tasks.value if tasks else []:
+        if node.start_mark.line + 1 == int(line):
+            task = yaml.SafeLoader("").construct_mapping(node, deep=True)
+            return next((value for key, value in task.items() if str(key).startswith(OWN)), {})
+    return {}
+
+
+def parts(event: dict[str, Any], result: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    """Yield what a result, or an item's, did, and with how many calls."""
+    module, path = str(result["action"]), str(event["task"].get("path", ""))
+    short = module.removeprefix(OWN) if module.startswith(OWN) else module.rpartition(".")[2]
+    for one in result.get("results") or [result]:
+        ran = not (one.get("skipped") or result.get("skipped") or one.get("planned"))
+        kind = one.get("kind") or written(path).get("kind", "")
+        if short == "resource":
+            told = "delete" if written(path).get("desired") == {} else "create"
+            action = one.get("action", told if one.get("changed") else "none")
+            yield f"{action} {kind}", int(ran and action != "none")
+        elif short == "wait_for" and module.startswith(OWN):
+            if not one.get("planned"):
+                yield f"wait for {kind}", int(ran)
+        elif short == "gather":
+            reads = sum(isinstance(value, dict) for value in one.values())
+            yield short, -(-reads // AT_ONCE)
+        else:
+            yield short, int(ran)
+
+
 def read(lines: Iterable[str]) -> list[Step]:
     """Return the steps of a run as ansible.posix.jsonl wrote it; a step that ran before ends in (2)."""
     steps: list[Step] = []
     seen: Counter[str] = Counter()
     for event in events(lines):
-        role, _, sentence = event["task"]["name"].rpartition(" : ")
-        name = ": ".join(filter(None, (role, sentence.rpartition(" | ")[2])))
+        role = event["task"]["name"].rpartition(" : ")[0]
         for host, result in event["hosts"].items():
-            results = result.get("results") or [result]
-            calls = sum(1 for one in results if not (one.get("skipped") or result.get("skipped")))
-            seen[name] += calls > 0
-            number = f" ({seen[name]})" if calls and seen[name] > 1 else ""
-            steps.append(Step(f"{name}{number}", result["action"], calls, host != "controller"))
+            calls: Counter[str] = Counter()
+            for what, number in parts(event, result):
+                calls[": ".join(filter(None, (role, what)))] += number
+            for name, number in calls.items():
+                seen[name] += number > 0
+                again = f" ({seen[name]})" if number and seen[name] > 1 else ""
+                steps.append(Step(f"{name}{again}", result["action"], number, host != "controller"))
     return steps
 
 
@@ -352,7 +374,7 @@ def chain(steps: list[Step]) -> tuple[float, list[str]]:
 
 
 def unknown(steps: list[Step]) -> set[str]:
-    """Return the names in the tables that no step of these runs has: a task that was renamed."""
+    """Return the names in the tables that no step of these runs has: a kind that was renamed."""
     named = {*NEEDS, *(slow.started_by for slow in SLOW), *(name for slow in SLOW for name in slow.awaited_by)}
     named |= {need for needs in NEEDS.values() for need in needs} - {slow.name for slow in SLOW}
     return named - {step.name for step in steps}

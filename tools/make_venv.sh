@@ -40,7 +40,7 @@ awk '/^uv==/ {on = 1} on {print} on && !/\\$/ {exit}' requirements.txt >.venv/uv
 VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet --require-hashes -r requirements.txt
 
 # Bytecode of what each task imports, compiled now: a shell that exports PYTHONDONTWRITEBYTECODE
-# would otherwise pay half a second at every module call, for ever. The many collections that
+# would otherwise pay half a second at every module call, forever. The many collections that
 # nothing here uses are left out.
 site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 collections="$site/ansible_collections"

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""What the documents in files/policies allow, as a table; and the calls that show it is needed.
+"""What the documents in files/policies allow, as tables; and the calls that show it is needed.
 
-    tools/permissions.py                          # write the table into README.md and docs/permissions.md
+    tools/permissions.py                          # write the tables into docs/permissions.md
     tools/permissions.py --check                  # write nothing, fail where a table is not up to date
     tools/permissions.py --record NAME=FILE …     # tests/policies/calls.json from a local cloud's authorizations.jsonl
 
-A table stands between the lines <!-- permissions --> and <!-- /permissions -->. NAME is the playbook that the calls of
-FILE belong to; see docs/permissions.md for how to record them.
+There are two: one row a document, between the lines <!-- documents --> and <!-- /documents -->, and one row a
+statement, between <!-- statements --> and <!-- /statements -->. NAME is the playbook that the calls of FILE belong to;
+see docs/permissions.md for how to record them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 POLICIES = ROOT / "files/policies"
 CALLS = ROOT / "tests/policies/calls.json"
-BEGIN, END = "<!-- permissions -->", "<!-- /permissions -->"
+PAGE = ROOT / "docs/permissions.md"
 # What stands for a variable in the tables.
 WORDS = {
     "stack_name": "STACK",
@@ -107,7 +108,7 @@ def rows() -> Iterator[str]:
 
 def summary() -> Iterator[str]:
     """The rows of the short table, one a document."""
-    yield "| document | actions | all of them on | without a resource of AWS' own |"
+    yield "| document | actions | services | only on `*` |"
     yield "| --- | --- | --- | --- |"
     for name in names():
         statements = [statement for statement in document(name) if statement["Effect"] == "Allow"]
@@ -117,20 +118,31 @@ def summary() -> Iterator[str]:
         yield f"| `{name}` | {len(actions)} | {', '.join(services)} | {len(everywhere)} |"
 
 
+def written(text: str) -> str:
+    """Return the page with its tables up to date.
+
+    Raises:
+        ValueError: The page has no place for a table.
+    """
+    for marker, lines in (("documents", summary()), ("statements", rows())):
+        begin, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
+        before, found, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not found or not closed:
+            raise ValueError(f"{PAGE}: needs the line {begin} and, below it, the line {end}.")
+        text = f"{before}{begin}\n\n" + "\n".join(lines) + f"\n\n{end}{after}"
+    return text
+
+
 def tables(*, check: bool) -> list[Path]:
-    """Write the tables, and name the files whose table was not up to date."""
-    stale = []
-    for path, lines in ((ROOT / "README.md", summary()), (ROOT / "docs/permissions.md", rows())):
-        text = path.read_text(encoding="utf-8")
-        if BEGIN not in text:
-            continue
-        before, rest = text.split(BEGIN, 1)
-        wanted = f"{before}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{rest.split(END, 1)[1]}"
-        if wanted != text:
-            stale.append(path)
-            if not check:
-                path.write_text(wanted, encoding="utf-8")
-    return stale
+    """Write the tables, and name the files whose tables were not up to date."""
+    text = PAGE.read_text(encoding="utf-8")
+    wanted = written(text)
+    if wanted == text:
+        return []
+    if not check:
+        PAGE.write_text(wanted, encoding="utf-8")
+    return [PAGE]
 
 
 def general(value: Any, variables: Mapping[str, str]) -> Any:

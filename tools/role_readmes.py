@@ -134,7 +134,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def readme(role: Path) -> str:
-    """Return the role's README as it should be.
+    """Return the role's README as generated.
 
     Args:
         role: The role's folder.

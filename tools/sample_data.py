@@ -3,9 +3,9 @@
 
     tools/sample_data.py --rows 1000000 --seed 7 --bad-ratio 0.005 --output customers.csv
 
-The same arguments and the same version of Faker give the same bytes. Faker is asked for some hundred
-names of each locale; the rows are drawn from those, since Faker needs a hundred times as long for a row.
-Mail addresses are all under example.com, example.net and example.org, which belong to nobody.
+The same arguments and the same version of Faker give the same bytes. Faker generates some hundred names
+of each locale; the rows are drawn from those, since Faker needs a hundred times as long for a row. Mail
+addresses are all under example.com, example.net and example.org, which are reserved for documentation.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import os
 import random
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -71,7 +71,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """What rows of one gender in one locale are put together from."""
+    """The parts of which rows of one gender in one locale are made up."""
 
     titles: tuple[str, ...]
     firstnames: tuple[Name, ...]
@@ -172,7 +172,7 @@ def _bytes(column: int, change: Callable[[bytes], bytes]) -> Spoiler:
     return spoil
 
 
-# What can be wrong with one row, such that the importer rejects that row and no other.
+# The kinds of errors of one row for which the importer rejects that row and no other.
 BAD_KINDS: dict[str, Spoiler] = {
     "age out of range": _with_value(5, ("128", "200", "999", "4294967296")),
     "age negative": _with_value(5, ("-1", "-30")),
@@ -211,14 +211,15 @@ def _good(groups: tuple[People, ...], source: random.Random) -> bytes:
     ).encode()
 
 
-def blocks(rows: int, seed: int, bad: int) -> Iterator[bytes]:
+def blocks(rows: int, seed: int, bad: int, kinds: Mapping[str, Spoiler] = BAD_KINDS) -> Iterator[bytes]:
     """Yield a sample file in pieces: the header, then the rows.
 
     Args:
         rows: Rows below the header, 0 or more.
         seed: Any whole number; the same one gives the same bytes.
-        bad: How many of the rows the importer has to reject, 0 to ``rows``. They are spread evenly by
-            chance; their kinds take turns, so all of BAD_KINDS are there as soon as ``bad`` allows it.
+        bad: How many of the rows the importer has to reject, 0 to ``rows``. They are at random places all
+            over the file; their kinds take turns, so that each occurs where ``bad`` is large enough.
+        kinds: The kinds of bad rows.
 
     Raises:
         ValueError: ``rows`` is negative or ``bad`` is not between 0 and ``rows``.
@@ -227,8 +228,8 @@ def blocks(rows: int, seed: int, bad: int) -> Iterator[bytes]:
         raise ValueError(f"{bad} bad rows of {rows} are impossible.")
     yield HEADER
     groups = people(seed) if rows else ()
-    source = random.Random(seed)  # noqa: S311  # sample data is no secret
-    spoilers = list(BAD_KINDS.values())
+    source = random.Random(seed)  # noqa: S311  # sample data is not secret
+    spoilers = list(kinds.values())
     source.shuffle(spoilers)
     spoiled = 0
     for start in range(0, rows, BLOCK_ROWS):
@@ -295,10 +296,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with options.output.open("wb") if options.output else nullcontext(sys.stdout.buffer) as output:
             output.writelines(blocks(options.rows, options.seed, bad))
-            # Here, where an error of the last write still finds its handler.
+            # Here, where an error of the last write is still handled.
             output.flush()
     except BrokenPipeError:
-        # The reader, head for one, has enough. Python would complain once more when it closes stdout.
+        # The reader, such as head, has closed the pipe. Python would report that again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:

@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
         "".join(f"# {_name(each)}\n{each.public_bytes(Encoding.PEM).decode()}" for each in kept), encoding="ascii"
     )
     first = min(certificate.not_valid_after_utc for certificate in kept)
-    sys.stdout.write(f"{BUNDLE}: {len(kept)} authorities, the first to expire does so on {first:%Y-%m-%d}\n")
+    sys.stdout.write(f"{BUNDLE}: {len(kept)} CA certificates, the first to expire does so on {first:%Y-%m-%d}\n")
 
 
 def _from_npm() -> bytes:

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Builds the function's zip: the same bytes for the same input, whoever builds it.
+"""Builds the function's zip: the same bytes for the same input, on any machine.
 
     build.py --output FILE --python-version 3.13 --architecture arm64 --ca-file FILE
 
 Prints one line of JSON: path, sha256 (hexadecimal), code_sha256 (base64, as Lambda shows it), size in
-bytes, and status: built, or unchanged where the output was made from the same input before.
+bytes, and status: built, or unchanged where the output was built from the same input before.
 """
 
 import argparse
@@ -30,7 +30,7 @@ UV_PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux201
 PIP_PLATFORMS = {"arm64": "manylinux2014_aarch64", "x86_64": "manylinux2014_x86_64"}
 # The earliest time that a zip can hold.
 EPOCH = (1980, 1, 1, 0, 0, 0)
-# Of what describes a distribution, versions and licences are for people; the rest is for installers.
+# Of a distribution's metadata, version and licences are kept; the rest is for installers.
 KEPT_METADATA = ("METADATA", "LICENSE", "NOTICE", "COPYING", "AUTHORS")
 DROPPED_FOLDERS = {"__pycache__", "bin", "tests", "test"}
 DROPPED_SUFFIXES = (".pyi", ".pyc", ".typed", ".lock")
@@ -39,17 +39,17 @@ DROPPED_PACKAGES = {"aws_lambda_powertools/event_handler"}
 
 
 class BuildError(Exception):
-    """The zip cannot be built; the message says why and what mends it."""
+    """The zip cannot be built; the message says why and how to fix it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the zip is for.
+    """The runtime that the zip is for.
 
     Attributes:
         python_version: The runtime's, such as 3.13.
         architecture: arm64 or x86_64.
-        ca_file: The certificate authorities that the database is checked against, PEM.
+        ca_file: The CA certificates that the database is checked against, PEM.
     """
 
     python_version: str
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, help="the zip to write")
     parser.add_argument("--python-version", default="3.13", help="the runtime's version (default: %(default)s)")
     parser.add_argument("--architecture", choices=sorted(UV_PLATFORMS), default="arm64", help="default: %(default)s")
-    parser.add_argument("--ca-file", type=Path, required=True, help="certificate authorities of the database, PEM")
+    parser.add_argument("--ca-file", type=Path, required=True, help="CA certificates of the database, PEM")
     options = parser.parse_args(arguments)
     try:
         result = build(options.output, Target(options.python_version, options.architecture, options.ca_file))
@@ -80,17 +80,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build(output: Path, target: Target) -> dict[str, object]:
-    """Build the zip unless it is there already.
+    """Build the zip, unless it exists already.
 
     Args:
-        output: The zip to write; what it was made from is noted beside it.
-        target: What it is for.
+        output: The zip to write; a digest of its input goes into a file next to it.
+        target: The runtime to build for.
 
     Returns:
         path, sha256, code_sha256, size and status.
 
     Raises:
-        BuildError: Requirements cannot be installed, or the authorities' file is no PEM.
+        BuildError: Requirements cannot be installed, or the file of CA certificates is not PEM.
     """
     inputs = _digest_of_inputs(target)
     note = output.with_suffix(".inputs")

@@ -1,8 +1,8 @@
--- The ledger: one row a file version. byte_offset and line_number say up to where the file has been
--- read; they and the counts are committed with the rows that they count.
+-- The ledger: one row for each object version. byte_offset and line_number are the position up to which the
+-- file has been imported; they and the counts are committed together with the rows that they count.
 CREATE TABLE IF NOT EXISTS csv_import (
     id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY,
-    -- SHA-256 of bucket, key and version id: the three together are too long for an index.
+    -- SHA-256 of bucket, key and version id, which together are too long for an index.
     version_hash CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     bucket VARCHAR(63) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     object_key VARCHAR(1024) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS csv_import (
     etag VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
     -- As in customer.import_file, which is shorter than a key may be.
     import_file VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-    -- checking: counted against the highest share of rejects allowed, before anything is loaded.
+    -- checking: the share of rejects is counted before anything is loaded (MAX_REJECT_RATIO).
     status ENUM('checking', 'running', 'succeeded', 'failed') NOT NULL,
     size_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0,
     byte_offset BIGINT UNSIGNED NOT NULL DEFAULT 0,
@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS csv_import (
     rows_loaded BIGINT UNSIGNED NOT NULL DEFAULT 0,
     rows_rejected BIGINT UNSIGNED NOT NULL DEFAULT 0,
     rows_blank BIGINT UNSIGNED NOT NULL DEFAULT 0,
-    -- Invocations that worked on this version, and the last one's request id, to find its log by.
+    -- Invocations that worked on this version, and the request id of the last one, to find it in the logs.
     attempts INT UNSIGNED NOT NULL DEFAULT 0,
     request_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
     reason VARCHAR(1000) CHARACTER SET utf8mb4 NULL,

@@ -3,44 +3,87 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import critical_path
 import pytest
 
-START = "database : Present | Start creating or mending the instances"
-WAIT = "database : Available | Wait until the instances are available"
-ROLE = "importer : Present | Create or mend the role"
-FUNCTION = "importer : Present | Create or mend the function"
-OTHER = "bucket : Present | Create or mend the bucket"
+RESOURCE, WAIT_FOR = "csv_to_aurora.aws.resource", "csv_to_aurora.aws.wait_for"
 
 
-def event(name: str, action: str = "amazon.aws.any", host: str = "controller", **result: Any) -> str:
-    return json.dumps(
-        {"_event": "v2_runner_on_ok", "task": {"name": name}, "hosts": {host: {"action": action, **result}}}
-    )
+def event(role: str, action: str = "amazon.aws.any", host: str = "controller", path: str = "", **result: Any) -> str:
+    task = {"name": f"{role} : Do something" if role else "Do something", "path": path}
+    return json.dumps({"_event": "v2_runner_on_ok", "task": task, "hosts": {host: {"action": action, **result}}})
+
+
+def resource(role: str, action: str, kind: str, **result: Any) -> str:
+    task = {"name": f"{role} : Do something"}
+    found = {"action": RESOURCE, "results": [{"action": action, "kind": kind, **result}]}
+    return json.dumps({"_event": "v2_runner_on_ok", "task": task, "hosts": {"controller": found}})
+
+
+START = resource("database", "create", "DB instance")
+WAIT = event("database", WAIT_FOR, kind="DB instance")
+ROLE = resource("importer", "create", "IAM role")
+FUNCTION = resource("importer", "create", "Lambda function")
+OTHER = resource("bucket", "create", "bucket")
+
+TASKS = """- name: present | Create or update the secrets
+  csv_to_aurora.aws.resource:
+    kind: secret
+    desired: "{{ desired }}"
+  no_log: true
+- name: present | Wait for the cluster
+  csv_to_aurora.aws.wait_for:
+    kind: DB cluster
+"""
 
 
 def test_steps_are_read_in_their_order_with_their_calls() -> None:
-    loop = [{"changed": True}, {"skipped": True}, {"changed": False}]
+    loop = [
+        {"action": "create", "kind": "DB instance"},
+        {"action": "none", "kind": "DB instance"},
+        {"action": "create", "kind": "DB instance"},
+        {"skipped": True},
+    ]
     steps = critical_path.read(
         [
             "PLAY [anything]",
-            event(START, results=loop),
-            event("Reach host | Wait for SSH", "ansible.builtin.wait_for_connection", host="app"),
-            event(START),
-            event(OTHER, skipped=True),
+            event("database", RESOURCE, results=loop),
+            event("", "ansible.builtin.wait_for_connection", host="app"),
+            START,
+            resource("bucket", "create", "bucket", planned=True),
+            event("bucket", "csv_to_aurora.aws.gather", a={}, b={}, c={}, d={}, e={}, f={}, g={}, h={}, i={}),
         ]
     )
     assert [(step.name, step.calls, step.remote) for step in steps] == [
-        ("database: Start creating or mending the instances", 2, False),
-        ("Wait for SSH", 1, True),
-        ("database: Start creating or mending the instances (2)", 1, False),
-        ("bucket: Create or mend the bucket", 0, False),
+        ("database: create DB instance", 2, False),
+        ("database: none DB instance", 0, False),
+        ("database: none ", 0, False),
+        ("wait_for_connection", 1, True),
+        ("database: create DB instance (2)", 1, False),
+        ("bucket: create bucket", 0, False),
+        ("bucket: gather", 2, False),
     ]
     assert steps[0].seconds == 2 * critical_path.CALL_SECONDS
-    assert steps[1].seconds == critical_path.REMOTE_SECONDS
-    assert steps[3].seconds == critical_path.LOCAL_SECONDS
+    assert steps[1].seconds == critical_path.LOCAL_SECONDS
+    assert steps[3].seconds == critical_path.REMOTE_SECONDS
+
+
+def test_what_a_result_does_not_tell_is_in_the_task(tmp_path: Path) -> None:
+    file = tmp_path / "present.yml"
+    file.write_text(TASKS)
+    steps = critical_path.read(
+        [
+            event("database", RESOURCE, path=f"{file}:1", results=[{"censored": "no_log", "changed": True}]),
+            event("database", WAIT_FOR, path=f"{file}:6", skipped=True),
+        ]
+    )
+    assert [(step.name, step.calls) for step in steps] == [
+        ("database: create secret", 1),
+        ("database: wait for DB cluster", 0),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -59,30 +102,30 @@ def test_steps_are_read_in_their_order_with_their_calls() -> None:
     ],
 )
 def test_a_run_lasts_as_long_as_its_calls_and_what_it_waits_for(order: list[str], seconds: float) -> None:
-    assert critical_path.run_seconds(critical_path.read(map(event, order))) == seconds
+    assert critical_path.run_seconds(critical_path.read(order)) == seconds
 
 
 def test_a_wait_that_was_skipped_waits_where_it_was_skipped_last() -> None:
-    skipped = event(WAIT, skipped=True)
-    late = [event(START), skipped, *[event(OTHER)] * 1200, skipped]
+    skipped = event("database", WAIT_FOR, kind="DB instance", skipped=True)
+    late = [START, skipped, *[OTHER] * 1200, skipped]
     assert critical_path.run_seconds(critical_path.read(late)) == pytest.approx(0.5 + 600 + 0.1)
 
 
 def test_the_chain_is_the_same_in_any_order() -> None:
     tasks = [OTHER, ROLE, START, FUNCTION, WAIT]
-    seconds, names = critical_path.chain(critical_path.read(map(event, tasks)))
+    seconds, names = critical_path.chain(critical_path.read(tasks))
     assert seconds == 0.5 + 600 + 0.5
     assert [name.partition(": ")[2].partition(":")[0] for name in names if name.startswith("database")] == [
-        "Start creating or mending the instances",
-        "Wait until the instances are available",
+        "create DB instance",
+        "wait for DB instance",
     ]
-    assert critical_path.chain(critical_path.read(map(event, reversed(tasks))))[0] == seconds
+    assert critical_path.chain(critical_path.read(reversed(tasks)))[0] == seconds
 
 
 def test_a_step_of_the_tables_that_no_run_has_is_named() -> None:
-    missing = critical_path.unknown(critical_path.read([event(START)]))
-    assert "database: Start creating or mending the instances" not in missing
-    assert "database: Wait until the instances are available" in missing
+    missing = critical_path.unknown(critical_path.read([START]))
+    assert "database: create DB instance" not in missing
+    assert "database: wait for DB instance" in missing
     assert "the database" not in missing
 
 

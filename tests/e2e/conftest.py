@@ -27,12 +27,12 @@ ROOT = Path(__file__).parents[2]
 PORT = int(os.environ.get("E2E_PORT", "4666"))
 ACCOUNT = f"{PORT - 4566:012d}"
 PLAYBOOK_SECONDS = 900
-PATIENCE = 300
+TIMEOUT = 300
 """Seconds after which what should have happened counts as never happening."""
 FUNCTION = "csv-to-aurora-local-importer"
 HEADER = "title,firstname,lastname,status,email,age\n"
 GOOD = "Ms,Grace,Hopper,1,grace@example.com,85\n"
-CHAPTERS = (
+ORDER = (
     "test_whole_stack",
     "test_importer_in_the_cloud",
     "test_imports",
@@ -52,8 +52,10 @@ class Run:
 
     @property
     def changed(self) -> int:
-        """The sum of changed= over the hosts of the recap."""
-        return sum(int(n) for n in re.findall(r'changed(?:=|":)(\d+)', self.output))
+        """How many resources the run changed, or would change, by its line of totals."""
+        totals = re.search(r"^(?:Run|Plan): (.*); \d+ unchanged", self.output, re.MULTILINE)
+        assert totals is not None, self.output[-3000:]
+        return sum(int(number) for number in re.findall(r"\d+", totals[1]))
 
 
 class Stack:
@@ -218,6 +220,13 @@ class Stack:
             client.update_function_configuration(FunctionName=FUNCTION, **{key: found[key] for key in changes})
             client.get_waiter("function_updated_v2").wait(FunctionName=FUNCTION)
 
+    def writes(self, since: float) -> list[str]:
+        """The calls since a time that could have changed something, by the local cloud's own record."""
+        program = [sys.executable, str(ROOT / "molecule/shared/files/writes.py")]
+        endpoint = self.client("sts").meta.endpoint_url
+        done = subprocess.run([*program, endpoint, "eu-west-1", str(since)], capture_output=True, text=True, check=True)
+        return list(json.loads(done.stdout))
+
     def containers(self, kind: str = "") -> list[Any]:
         """The containers that this local cloud runs; ``kind`` rds or ec2 for only those."""
         settings = json.loads((self.folder / "ministack.json").read_text())
@@ -247,7 +256,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def complete(stack: Stack) -> Stack:
-    """The stack with everything in it, also where the chapters before were left out."""
+    """The stack with everything in it, also where the files before were left out."""
     client = stack.client("s3")
     try:
         # The last thing that site.yml makes.
@@ -260,12 +269,12 @@ def complete(stack: Stack) -> Stack:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the chapters of the stack's life in their order."""
+    """Put the files of the stack's life in their order."""
 
-    def chapter(item: pytest.Item) -> int:
+    def place(item: pytest.Item) -> int:
         name = item.path.stem
-        return CHAPTERS.index(name if name in CHAPTERS else "...")
+        return ORDER.index(name if name in ORDER else "...")
 
     mine = [item for item in items if item.path.parent == Path(__file__).parent]
-    ordered = iter(sorted(mine, key=chapter))
+    ordered = iter(sorted(mine, key=place))
     items[:] = [next(ordered) if item in mine else item for item in items]

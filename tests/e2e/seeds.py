@@ -8,7 +8,7 @@ from zlib import crc32
 
 
 def seed(variable: str) -> int:
-    """Return a number that each run of the tests chooses anew, the same in all of its processes.
+    """Return a number that each run of the tests chooses again, the same in all of its processes.
 
     The environment variable, where it is set, repeats a choice.
     """

@@ -19,7 +19,7 @@ from urllib.parse import quote_plus
 import pymysql
 import pytest
 
-from tests.e2e.conftest import FUNCTION, GOOD, HEADER, PATIENCE
+from tests.e2e.conftest import FUNCTION, GOOD, HEADER, TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,14 +37,14 @@ RUN = token_hex(3)
 
 def until[T](look: Callable[[], T | None], what: str) -> T:
     """Look until there is something to see, also while the server is away."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while time.monotonic() < end:
         with suppress(pymysql.OperationalError):
             found = look()
             if found:
                 return found
         time.sleep(0.1)
-    raise AssertionError(f"after {PATIENCE} s still nothing to see of {what}")
+    raise AssertionError(f"after {TIMEOUT} s still nothing to see of {what}")
 
 
 def put(stack: Stack, key: str, content: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.conftest import GOOD, HEADER, PATIENCE
+from tests.e2e.conftest import GOOD, HEADER, TIMEOUT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def upload(stack: Stack, folder: Path, name: str, content: str) -> None:
 
 
 def queue_url(stack: Stack) -> str:
-    """The dead letter queue."""
+    """The dead-letter queue."""
     found = stack.client("sqs").get_queue_url(QueueName="csv-to-aurora-local-importer-dead-letters")
     return str(found["QueueUrl"])
 
@@ -128,7 +128,7 @@ def test_a_dead_letter_is_run_again_once(complete: Stack) -> None:
     bucket = f"{complete.outputs()['bucket']['name']}"
     with complete.configured({"SECRET_ID": "nobody-made-this-secret"}):
         version = complete.client("s3").put_object(Bucket=bucket, Key="dead ä.csv", Body=(HEADER + GOOD * 2).encode())
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while dead_letters(complete) == 0 and time.monotonic() < until:
             time.sleep(2)
     assert dead_letters(complete) == 1
@@ -145,7 +145,7 @@ def test_a_dead_letter_is_run_again_once(complete: Stack) -> None:
     done = imports(complete)["dead ä.csv"]
     assert (done["status"], done["rows_loaded"]) == ("succeeded", 2)
 
-    # As a dead letter queue has it: the bare event. Its file is imported already.
+    # As a dead-letter queue has it: the bare event. Its file is imported already.
     thing = {"key": "dead+%C3%A4.csv", "versionId": version["VersionId"], "eTag": version["ETag"].strip('"')}
     event = {"Records": [{"s3": {"bucket": {"name": bucket}, "object": thing}}]}
     sqs, queue = complete.client("sqs"), queue_url(complete)

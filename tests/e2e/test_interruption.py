@@ -19,9 +19,9 @@ import boto3
 import pytest
 
 from tests import servers
-from tests.e2e.census import census, left
+from tests.e2e.account_inventory import account_inventory, left
 from tests.e2e.conftest import ACCOUNT, ROOT, Run, Stack
-from tests.e2e.perturbations import Hands, client_removed, table_dropped, user_dropped
+from tests.e2e.drift_scenarios import Operator, client_removed, table_dropped, user_dropped
 from tests.e2e.seeds import seed
 
 if TYPE_CHECKING:
@@ -121,9 +121,9 @@ class Account:
         with suppress(client.exceptions.ParameterNotFound):
             client.delete_parameter(Name=LOCK)
 
-    def census(self) -> dict[str, set[str]]:
+    def resources(self) -> dict[str, set[str]]:
         """Everything in the account, but for volumes: the emulator keeps those of instances that are gone."""
-        return {kind: found for kind, found in census(self.client).items() if kind != "volume"}
+        return {kind: found for kind, found in account_inventory(self.client).items() if kind != "volume"}
 
 
 @contextmanager
@@ -143,8 +143,8 @@ def account(tmp_path: Path) -> Iterator[Account]:
 
 def points(total: int, chosen: int) -> list[int]:
     """Return a few numbers of calls after which to kill one run after another, so that all of ``total`` are crossed."""
-    dice = random.Random(chosen)  # noqa: S311 # to be repeated
-    cuts = sorted(dice.sample(range(1, total), k=SAMPLE))
+    rng = random.Random(chosen)  # noqa: S311 # to be repeated
+    cuts = sorted(rng.sample(range(1, total), k=SAMPLE))
     return [cut - before for before, cut in zip([0, *cuts], cuts, strict=False)]
 
 
@@ -155,7 +155,7 @@ TEARDOWN_WRITES = 45
 
 @pytest.mark.parametrize("chosen", [SEED])
 def test_killed_at_some_calls_the_next_run_converges_and_teardown_leaves_nothing(account: Account, chosen: int) -> None:
-    before = account.census()
+    before = account.resources()
     for writes in points(PROVISION_WRITES, chosen):
         assert account.play("provision.yml", after_write=writes).killed
     account.play("provision.yml")
@@ -163,7 +163,7 @@ def test_killed_at_some_calls_the_next_run_converges_and_teardown_leaves_nothing
     for writes in points(TEARDOWN_WRITES, chosen):
         assert account.play("teardown.yml", after_write=writes).killed
     account.play("teardown.yml")
-    assert left(before, account.census()) == []
+    assert left(before, account.resources()) == []
     assert account.play("teardown.yml").run.changed == 0
 
 
@@ -172,10 +172,10 @@ def test_killed_at_some_calls_the_next_run_converges_and_teardown_leaves_nothing
 def test_killed_while_it_configures_the_host_the_next_run_converges(complete: Stack, task: str) -> None:
     url = complete.client("sts").meta.endpoint_url
     account = Account(complete, (), "inventories/local", url, root=ACCOUNT)
-    hands = Hands(complete)
-    client_removed(hands)
-    table_dropped(hands)
-    user_dropped(hands)
+    operator = Operator(complete)
+    client_removed(operator)
+    table_dropped(operator)
+    user_dropped(operator)
     assert account.play("configure.yml", after_task=task).killed
     account.play("configure.yml")
     assert account.play("configure.yml").run.changed == 0
@@ -183,7 +183,7 @@ def test_killed_while_it_configures_the_host_the_next_run_converges(complete: St
 
 @pytest.mark.slow
 def test_killed_at_every_call_the_next_run_converges_and_teardown_leaves_nothing(account: Account) -> None:
-    before = account.census()
+    before = account.resources()
     for playbook, most in (("provision.yml", 3 * PROVISION_WRITES), ("teardown.yml", 3 * TEARDOWN_WRITES)):
         for _ in range(most):
             if not account.play(playbook, after_write=1).killed:
@@ -191,4 +191,4 @@ def test_killed_at_every_call_the_next_run_converges_and_teardown_leaves_nothing
         else:
             raise AssertionError(f"{playbook} makes no headway when it is killed after each call")
         assert account.play(playbook).run.changed == 0
-    assert left(before, account.census()) == []
+    assert left(before, account.resources()) == []

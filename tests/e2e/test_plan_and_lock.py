@@ -24,7 +24,7 @@ HOLDER = "arn:aws:iam::123456789012:user/somebody"
 
 @contextmanager
 def locked(stack: Stack) -> Iterator[str]:
-    """Hold the lock as somebody else's run, until the test or the block releases it; give its id."""
+    """Hold the lock as another run, until the test or the block releases it; give its id."""
     client = stack.client("ssm")
     value = {
         "id": "5f0c3a91",
@@ -57,18 +57,18 @@ def test_a_plan_names_what_was_changed_by_hand_and_keeps_secrets(complete: Stack
     memory = client.get_function_configuration(FunctionName=function)["MemorySize"]
     client.update_function_configuration(FunctionName=function, MemorySize=memory * 2)
     file = tmp_path / "plan.json"
-    # Somebody else's run does not keep a plan waiting.
+    # Another run does not keep a plan waiting.
     with locked(complete):
         run = complete.playbook("plan.yml", "-e", f"plan_file={file}", check=False)
     assert run.returncode == 10, run.output
     plan = json.loads(file.read_text())
-    assert [(c["role"], c["item"], c["action"], c["fields"]) for c in plan["changes"]] == [
-        ("importer", f"function {function}", "change", ["memory_size"])
+    assert [(c["role"], c["kind"], c["name"], c["action"], c["fields"]) for c in plan["changes"]] == [
+        ("importer", "Lambda function", function, "update", ["memory_size"])
     ]
     assert file.stat().st_mode & 0o777 == 0o600
     assert f"memory_size: {memory * 2} → {memory}" in run.output
     assert re.findall(r"^Plan: .*", run.output, re.MULTILINE) == [
-        f"Plan: 0 to create, 1 to change, 0 to delete; {plan['totals']['unchanged']} as they should be."
+        f"Plan: 0 to create, 1 to update, 0 to delete; {plan['totals']['unchanged']} unchanged."
     ]
     secrets = complete.secret_values()
     assert len(secrets) >= 3
@@ -76,7 +76,7 @@ def test_a_plan_names_what_was_changed_by_hand_and_keeps_secrets(complete: Stack
     assert client.get_function_configuration(FunctionName=function)["MemorySize"] == memory * 2
 
     run = complete.playbook("site.yml", "--tags", "importer")
-    assert "Run: 0 created, 1 changed, 0 deleted;" in run.output
+    assert "Run: 0 created, 1 updated, 0 deleted;" in run.output
     assert not is_locked(complete)
 
 
@@ -93,7 +93,7 @@ def test_a_second_run_is_told_who_holds_the_lock_and_how_to_break_it(complete: S
         assert run.returncode == 2
         assert run.changed == 0
         said = flat(run.output)
-        assert f"Another run works on csv-to-aurora-local: {HOLDER} on build-7, process 4711, since " in said
+        assert f"Another run is changing csv-to-aurora-local: {HOLDER} on build-7, process 4711, since " in said
         command = re.search(r"ansible-playbook playbooks/(unlock.yml) -i inventories/local -e (\S+)", said)
         assert command is not None
         assert is_locked(complete)

@@ -120,7 +120,7 @@ def bucket_encryption(account: Account) -> list[str]:
 
 
 def bucket_lifecycle(account: Account) -> list[str]:
-    """Rules that let old versions stay for ever."""
+    """Rules that let old versions stay forever."""
     rules = account.s3.get_bucket_lifecycle_configuration(Bucket=account.bucket)["Rules"]
     enabled = [rule for rule in rules if rule["Status"] == "Enabled" and "NoncurrentVersionExpiration" in rule]
     return unless(holds=bool(enabled), found=rules)

@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from tests import servers
-from tests.e2e.census import census, left
+from tests.e2e.account_inventory import account_inventory, left
 from tests.e2e.conftest import Stack
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 HOSTS = "inventories/local/hosts.yml"
-CREATED = {"network": 16, "security_groups": 3, "database": 7, "app_host": 6, "bucket": 2, "importer": 10}
+CREATED = {"network": 16, "security_groups": 3, "database": 7, "app_host": 6, "bucket": 2, "importer": 11}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_what_moto_can_do_is_created_kept_and_removed_again(moto: str, tmp_path:
             service, region_name="eu-west-1", endpoint_url=moto, aws_access_key_id="test", aws_secret_access_key="test"
         )
 
-    before = census(client)
+    before = account_inventory(client)
     summary = tmp_path / "summary.json"
     environment = {"ANSIBLE_RUN_SUMMARY_PLAN_FILE": str(summary)}
     stack.playbook("provision.yml", *variables, inventory=HOSTS, environment=environment)
@@ -49,5 +49,5 @@ def test_what_moto_can_do_is_created_kept_and_removed_again(moto: str, tmp_path:
     assert again.changed == 0, again.output[-6000:]
     assert stack.playbook("teardown.yml", *variables, inventory=HOSTS).changed > 20
     # moto keeps the interfaces of instances and NAT gateways that are gone.
-    assert [one for one in left(before, census(client)) if not one.startswith("network interface ")] == []
+    assert [one for one in left(before, account_inventory(client)) if not one.startswith("network interface ")] == []
     assert stack.playbook("teardown.yml", *variables, inventory=HOSTS).changed == 0

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.e2e
 
 ELSEWHERE = {"local_cloud.yml", "local_cloud_down.yml", "rotate.yml", "teardown.yml"}
 """Run at -vvv where they belong: before there is a stack, after it, and test_rotate and test_teardown."""
-PARTS = {"discover.yml", "lock.yml"}
+PARTS = {"gather.yml", "lock.yml"}
 """Imported by the others only."""
 
 

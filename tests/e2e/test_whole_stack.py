@@ -1,7 +1,7 @@
-"""The whole path on this machine, by the commands that a user types: the first chapter of the stack's life.
+"""The whole path on this machine, by the commands that a user types: the first place of the stack's life.
 
 Each test needs the one before it: the state is the stack itself, as it is for a user. What comes next, and the end:
-CHAPTERS in conftest.py.
+ORDER in conftest.py.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ from moto.server import ThreadedMotoServer
 from mypy_boto3_s3 import S3Client
 from pymysql.cursors import Cursor
 
-from csv_importer import handler
+from csv_importer.aws import SelfInvocation
+from csv_importer.feed import FeedConnection
+from csv_importer.handler import Handler, make_handler
 from csv_importer.importer import Importer
+from csv_importer.limits import DEFAULTS, Limits
 from csv_importer.mysql import MySqlDatabase
-from csv_importer.ports import Credentials, ObjectStore
+from csv_importer.ports import Continuation, Credentials, ObjectStore
 
 from .mysql_server import MySqlServer, NoServerError
 
@@ -39,13 +43,14 @@ class Database:
     server: MySqlServer
     name: str
     admin: "pymysql.Connection[Cursor]"
-    # They grow with each example, and Hypothesis would rather refuse to print them than say what failed.
+    limits: Limits = DEFAULTS
+    # They grow with each example: Hypothesis would report that, in place of the failure.
     sleeps: list[float] = field(default_factory=list, repr=False)
-    faults: list[str] = field(default_factory=list, repr=False)
+    errors: list[str] = field(default_factory=list, repr=False)
 
     @property
     def user(self) -> str:
-        """The importer's user: one of its own in each database, so that tests may lock it out."""
+        """The importer's user: a different one in each database, so that tests may lock it out."""
         return f"importer_{self.name}"
 
     def query(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
@@ -55,24 +60,32 @@ class Database:
             return list(cursor.fetchall())
 
     def credentials(self, *, fresh: bool = False) -> Credentials:
-        """Hand out the importer's credentials, as a secret would."""
+        """Return the importer's credentials, as a secret would."""
         del fresh
         return Credentials(self.server.host, self.server.port, self.user, PASSWORD, self.name)
 
-    def importer(self, store: ObjectStore, *, request_id: str = "request-1", **options: Any) -> Importer:
-        """Make an importer that never really waits."""
+    def importer(
+        self,
+        store: ObjectStore,
+        *,
+        request_id: str = "request-1",
+        connect: Callable[..., FeedConnection] = FeedConnection,
+        **options: Any,
+    ) -> Importer:
+        """Make an importer that does not sleep."""
+        limits = options.get("limits", self.limits)
         settings: dict[str, Any] = {
-            "database": MySqlDatabase(self, self.server.ca_file, request_id),
+            "database": MySqlDatabase(self, self.server.ca_file, request_id, limits=limits, connect=connect),
             "time_left": lambda: 60.0,
             "log": self._log,
+            "limits": limits,
             "sleep": self.sleeps.append,
         }
         return Importer(store=store, **settings | options)
 
     def _log(self, message: str, **values: Any) -> None:
-        del message
-        if "fault" in values:
-            self.faults.append(values["fault"])
+        if message == "Transient error: retrying":
+            self.errors.append(values["reason"])
 
     def customers(self) -> list[tuple[Any, ...]]:
         """Read what was loaded, in no particular order: sorted."""
@@ -93,10 +106,19 @@ class Database:
             cursor.execute("SELECT * FROM csv_import ORDER BY id")
             return list(cursor.fetchall())
 
+    @contextmanager
+    def bulk_loading(self, *, allowed: bool) -> Iterator[None]:
+        """Allow LOAD DATA LOCAL on the server, or forbid it; allow it again at the end."""
+        self.query("SET GLOBAL local_infile = %s", allowed)
+        try:
+            yield
+        finally:
+            self.query("SET GLOBAL local_infile = ON")
+
     def empty(self) -> None:
         """Delete all rows."""
         for table in reversed(TABLES):
-            self.query(f"DELETE FROM {table}")  # noqa: S608 - names of our own
+            self.query(f"DELETE FROM {table}")  # noqa: S608 - names from TABLES
 
 
 @pytest.fixture(scope="session")
@@ -108,11 +130,11 @@ def mysql() -> Iterator[MySqlServer]:
         pytest.fail(str(error), pytrace=False)
 
 
-def make_database(server: MySqlServer) -> Database:
-    """Make a database with the project's tables, and the importer's user with its grants."""
+def make_database(server: MySqlServer, limits: Limits = DEFAULTS) -> Database:
+    """Create a database with the project's tables, and the importer's user with its grants."""
     name = f"t{next(_numbers)}"
     admin = server.connect()
-    database = Database(server, name, admin)
+    database = Database(server, name, admin, limits)
     database.query(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
     admin.select_db(name)
     for table in TABLES:
@@ -125,15 +147,21 @@ def make_database(server: MySqlServer) -> Database:
 
 
 @pytest.fixture
-def database(mysql: MySqlServer) -> Iterator[Database]:
-    database = make_database(mysql)
+def limits() -> Limits:
+    """The limits of a test: a module may have its own."""
+    return DEFAULTS
+
+
+@pytest.fixture
+def database(mysql: MySqlServer, limits: Limits) -> Iterator[Database]:
+    database = make_database(mysql, limits)
     yield database
     database.admin.close()
 
 
 @pytest.fixture(scope="module")
 def shared_database(mysql: MySqlServer) -> Iterator[Database]:
-    """One database for all examples of a property: each empties it first."""
+    """One database for all examples of a property: each of them empties it first."""
     database = make_database(mysql)
     yield database
     database.admin.close()
@@ -147,7 +175,7 @@ class Cloud:
     s3: S3Client
 
     def put(self, key: str, content: bytes) -> dict[str, Any]:
-        """Upload an object; return the record of the event that S3 would send."""
+        """Upload an object; return the record of S3's event."""
         answer = self.s3.put_object(Bucket=BUCKET, Key=key, Body=content)
         return record_for(key, answer["VersionId"], answer["ETag"])
 
@@ -191,7 +219,7 @@ def _environment(endpoint: str) -> dict[str, str]:
 
 
 class Context:
-    """What Lambda hands to a handler beside the event."""
+    """What Lambda passes to a handler in addition to the event."""
 
     function_name = "importer"
     function_version = "$LATEST"
@@ -203,27 +231,37 @@ class Context:
         self._milliseconds = milliseconds
 
     def get_remaining_time_in_millis(self) -> int:
-        """The time left: here it stands still."""
+        """The time left: it never passes."""
         return self._milliseconds
 
 
-Invoke = Callable[..., dict[str, Any]]
+class Invoke:
+    """Calls a handler as Lambda does.
+
+    Attributes:
+        continuation: What the handler resumes its work with.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.continuation: Callable[[str], Continuation] = SelfInvocation
+        self._handle: Handler = make_handler(limits, self._continue)
+
+    def __call__(self, *records: dict[str, Any], milliseconds: int = 60_000, **more: Any) -> dict[str, Any]:
+        return self._handle({"Records": list(records), **more}, Context(milliseconds))  # type: ignore[arg-type]
+
+    def _continue(self, function: str) -> Continuation:
+        return self.continuation(function)
 
 
 @pytest.fixture
-def invoke(cloud: Cloud, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
-    """Call the handler as Lambda does, with the database's secret in place."""
+def invoke(cloud: Cloud, database: Database, limits: Limits, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
+    """The handler, with the database's secret in place."""
     secrets = boto3.client("secretsmanager", endpoint_url=cloud.endpoint)
     secret = secrets.create_secret(Name=f"importer/{database.name}", SecretString=json.dumps(secret_of(database)))
     monkeypatch.setenv("SECRET_ID", secret["ARN"])
     monkeypatch.setenv("BUCKET_NAME", BUCKET)
     monkeypatch.setenv("DATABASE_CA_FILE", str(database.server.ca_file))
-    handler._adapters.clear()
-
-    def call(*records: dict[str, Any], milliseconds: int = 60_000, **more: Any) -> dict[str, Any]:
-        return handler.handle({"Records": list(records), **more}, Context(milliseconds))  # type: ignore[arg-type]
-
-    yield call
+    yield Invoke(limits)
     secrets.delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
 
 
@@ -239,7 +277,7 @@ def secret_of(database: Database) -> dict[str, Any]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the server, so that the rest can be run without."""
+    """Mark the tests that need the server, so that the others can be run without it."""
     here = os.fspath(Path(__file__).parent)
     for item in items:
         if os.fspath(item.path).startswith(here) and "mysql" in getattr(item, "fixturenames", ()):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from csv_importer.columns import COLUMNS
-from csv_importer.files import FileVersion
+from csv_importer.objects import ObjectVersion
 
 HEADER = ",".join(column.name for column in COLUMNS)
 GOOD = "Mrs,Ada,Lovelace,1,ada@example.org,36"
@@ -26,13 +26,13 @@ def lines_of(*lines: str, end: str = "\n") -> bytes:
     return "".join(f"{line}{end}" for line in (HEADER, *lines)).encode()
 
 
-def version_of(key: str = "customers.csv", version_id: str = "v1") -> FileVersion:
-    """Name a file version."""
-    return FileVersion("bucket", key, version_id, "")
+def version_of(key: str = "customers.csv", version_id: str = "v1") -> ObjectVersion:
+    """Name an object version."""
+    return ObjectVersion("bucket", key, version_id, "")
 
 
 class MemoryStream:
-    """Bytes, handed out in small pieces as a network would."""
+    """Bytes that arrive in small pieces, as from a network."""
 
     def __init__(self, content: bytes, offset: int, piece: int) -> None:
         self.size = len(content)
@@ -54,7 +54,7 @@ class MemoryStore:
         self.piece = piece
         self.offsets: list[int] = []
 
-    def open(self, version: FileVersion, offset: int) -> MemoryStream:
+    def open(self, version: ObjectVersion, offset: int) -> MemoryStream:
         del version
         self.offsets.append(offset)
         return MemoryStream(self.content, offset, self.piece)

@@ -1,4 +1,4 @@
-"""A real MySQL server for a test session, in a container, with TLS from an authority of its own."""
+"""A real MySQL server for a test session, in a container, with TLS from a CA of its own."""
 
 import datetime as dt
 import ipaddress
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pymysql.cursors import Cursor
 
 IMAGE_VARIABLE = "IMPORTER_TEST_IMAGE"
-# The local cloud of molecule/shared/files/host_images.sh, which is not a developer's own.
+# The local cloud of molecule/shared/files/host_images.sh, which is not a developer's.
 BUILDER_PORT = 4866
 IMAGES = (
     "localhost/local-cloud/mysql:8.0",
@@ -30,7 +30,7 @@ IMAGES = (
     "localhost/mysql:8.0",
     "mysql:8.0",
 )
-MENDING = (
+FIX = (
     "The importer's tests need a MySQL server in a container. 'make local' builds the image"
     f" {IMAGES[0]} and installs what runs it. {IMAGE_VARIABLE} names another image that takes MYSQL_ROOT_PASSWORD."
 )
@@ -40,19 +40,19 @@ SHARED = "/srv/shared"
 
 
 class NoServerError(Exception):
-    """No server can be had; the message says why and what mends it."""
+    """There is no server; the message says why and how to fix it."""
 
 
 @dataclass(frozen=True)
-class Authority:
-    """A certificate authority that lives as long as the tests."""
+class CertificateAuthority:
+    """A certificate authority (CA) for the duration of the tests."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 
     @classmethod
     def create(cls, name: str) -> Self:
-        """Make an authority."""
+        """Create a CA."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
             _builder(name, name, key, days=1)
@@ -62,7 +62,7 @@ class Authority:
         return cls(certificate, key)
 
     def write(self, path: Path) -> Path:
-        """Write the authority's certificate as PEM."""
+        """Write the CA certificate as PEM."""
         path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
         return path
 
@@ -86,7 +86,7 @@ class Authority:
         (folder / "key.pem").write_bytes(
             key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         )
-        # The server's user inside the container is nobody known out here.
+        # The server's user inside the container is no user of this machine.
         (folder / "key.pem").chmod(0o644)
 
 
@@ -115,16 +115,16 @@ class MySqlServer:
         Args:
             options: Further options of mysqld.
             shared: A folder whose files the server may load, as SHARED.
-            durable: Whether each commit waits for the disk, as on Aurora; tests ask what survives a killed
-                server, never what survives a power cut.
+            durable: Whether each commit waits for the disk, as on Aurora; the tests are about a
+                killed server, never about a power failure.
         """
         self.port = _free_port()
         self.password = secrets.token_urlsafe(16)
-        self.authority = Authority.create("authority of the importer's tests")
+        self.ca = CertificateAuthority.create("CA of the importer's tests")
         self.folder = Path(tempfile.mkdtemp(prefix="importer-mysql-"))
         self.folder.chmod(0o755)
-        self.ca_file = self.authority.write(self.folder / "ca.pem")
-        self.authority.issue(self.folder)
+        self.ca_file = self.ca.write(self.folder / "ca.pem")
+        self.ca.issue(self.folder)
         self.name = f"importer-test-{os.getpid()}-{self.port}"
         self._options = (*options, f"--innodb-flush-log-at-trx-commit={1 if durable else 2}")
         self._volumes = [f"--volume={self.folder}:/etc/importer-test:ro"]
@@ -146,7 +146,7 @@ class MySqlServer:
                 "--detach",
                 "--name",
                 self.name,
-                # What an engine sets by itself is refused where it may not raise limits.
+                # An engine's defaults are refused where it may not raise limits.
                 "--ulimit=nofile=1024:1024",
                 "--ulimit=nproc=4096:4096",
                 f"--publish=127.0.0.1:{self.port}:3306",
@@ -195,7 +195,7 @@ class MySqlServer:
                     logs = subprocess.run([*self._engine, "logs", self.name], check=False, capture_output=True)
                     tail = logs.stderr.decode(errors="replace")[-2000:]
                     raise NoServerError(
-                        f"{MENDING}\nThe server does not answer ({error}); its log ends:\n{tail}"
+                        f"{FIX}\nThe server does not answer ({error}); its log ends:\n{tail}"
                     ) from error
                 time.sleep(0.2)
             else:
@@ -231,12 +231,12 @@ class MySqlServer:
     def _run(self, *arguments: str) -> str:
         done = subprocess.run([*self._engine, *arguments], check=False, capture_output=True, text=True)
         if done.returncode:
-            raise NoServerError(f"{MENDING}\n{' '.join(self._engine)} {arguments[0]}: {done.stderr.strip()}")
+            raise NoServerError(f"{FIX}\n{' '.join(self._engine)} {arguments[0]}: {done.stderr.strip()}")
         return done.stdout
 
 
 def _build_image() -> None:
-    """Have the local cloud make its images, once for all tests that run at the same time."""
+    """Have the local cloud build its images, once for all tests that run at the same time."""
     done = subprocess.run(
         [ROOT / "molecule" / "shared" / "files" / "host_images.sh", ROOT],
         env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
@@ -246,7 +246,7 @@ def _build_image() -> None:
         text=True,
     )
     if done.returncode:
-        raise NoServerError(f"{MENDING}\nIt could not be built:\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
+        raise NoServerError(f"{FIX}\nIt could not be built:\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
 
 
 def _engine_and_image() -> tuple[list[str], str]:
@@ -270,7 +270,7 @@ def _find_image() -> tuple[list[str], str]:
             found = subprocess.run([*engine, "image", "inspect", image], check=False, capture_output=True)
             if found.returncode == 0:
                 return engine, image
-    raise NoServerError(f"{MENDING}\nNeither podman nor docker has {' or '.join(images)}.")
+    raise NoServerError(f"{FIX}\nNeither podman nor docker has {' or '.join(images)}.")
 
 
 def _free_port() -> int:

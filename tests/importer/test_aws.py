@@ -1,4 +1,4 @@
-"""Streams from S3 that break, and what S3 refuses."""
+"""Streams from S3 that break, and errors of S3."""
 
 import re
 import threading
@@ -11,8 +11,8 @@ from botocore.config import Config
 from mypy_boto3_s3 import S3Client
 
 from csv_importer.aws import REOPENINGS, S3Store
-from csv_importer.errors import FileRefused, Misconfigured, TransientFault
-from csv_importer.files import FileVersion
+from csv_importer.errors import ConfigurationError, FileRefused, TransientError
+from csv_importer.objects import ObjectVersion
 from csv_importer.ports import ByteStream
 
 from .conftest import BUCKET, Cloud
@@ -29,13 +29,13 @@ class Bucket(ThreadingHTTPServer):
     refusals: list[tuple[int, str]]
     """Status and code of each further answer instead."""
     ranges: list[str]
-    """What was asked for."""
+    """The Range headers that it received."""
     whole: bool = False
-    """Whether it ignores what range was asked for."""
+    """Whether it ignores them."""
 
 
 class Answer(BaseHTTPRequestHandler):
-    """One answer of it."""
+    """One response."""
 
     server: Bucket
 
@@ -61,7 +61,7 @@ class Answer(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def read_all(stream: ByteStream) -> bytes:
     return content
 
 
-def test_a_stream_that_breaks_goes_on_where_it_broke(bucket: Bucket, client: S3Client) -> None:
+def test_a_stream_that_breaks_is_resumed_where_it_broke(bucket: Bucket, client: S3Client) -> None:
     bucket.breaks = [100_000, 1, 0, 200_000]
     stream = S3Store(client).open(version_of(), 0)
     assert stream.size == len(CONTENT)
@@ -112,19 +112,17 @@ def test_a_server_that_ignores_ranges_gives_no_byte_twice(bucket: Bucket, client
     assert read_all(S3Store(client).open(version_of(), 0)) == CONTENT
 
 
-def test_a_server_that_ignores_ranges_and_breaks_before_them_is_tried_again_later(
-    bucket: Bucket, client: S3Client
-) -> None:
+def test_a_server_that_ignores_ranges_and_breaks_before_them_is_transient(bucket: Bucket, client: S3Client) -> None:
     bucket.whole = True
     bucket.breaks = [100_000]
-    with pytest.raises(TransientFault, match="stream from S3"):
+    with pytest.raises(TransientError, match="stream from S3"):
         S3Store(client).open(version_of(), 123_456)
 
 
 def test_a_stream_that_always_breaks_is_given_up(bucket: Bucket, client: S3Client) -> None:
     bucket.breaks = [0] * 50
     stream = S3Store(client).open(version_of(), 0)
-    with pytest.raises(TransientFault, match="breaks again and again"):
+    with pytest.raises(TransientError, match="breaks again and again"):
         stream.read(1)
     stream.close()
     assert len(bucket.ranges) == 2 + REOPENINGS
@@ -138,12 +136,12 @@ def test_a_stream_that_always_breaks_is_given_up(bucket: Bucket, client: S3Clien
         (405, "MethodNotAllowed", FileRefused),
         (412, "PreconditionFailed", FileRefused),
         (403, "InvalidObjectState", FileRefused),
-        (403, "AccessDenied", Misconfigured),
-        (503, "SlowDown", TransientFault),
-        (500, "InternalError", TransientFault),
+        (403, "AccessDenied", ConfigurationError),
+        (503, "SlowDown", TransientError),
+        (500, "InternalError", TransientError),
     ],
 )
-def test_what_s3_refuses_is_told_apart(
+def test_errors_of_s3_are_classified(
     bucket: Bucket, client: S3Client, status: int, code: str, kind: type[Exception]
 ) -> None:
     bucket.refusals = [(status, code)]
@@ -154,16 +152,16 @@ def test_what_s3_refuses_is_told_apart(
 def test_a_service_that_does_not_answer_is_transient(bucket: Bucket, client: S3Client) -> None:
     bucket.shutdown()
     bucket.server_close()
-    with pytest.raises(TransientFault, match="S3 does not answer"):
+    with pytest.raises(TransientError, match="S3 does not answer"):
         S3Store(client).open(version_of(), 0)
 
 
-def test_the_end_of_an_object_is_no_fault(cloud: Cloud) -> None:
+def test_the_end_of_an_object_is_no_error(cloud: Cloud) -> None:
     cloud.put("end.csv", b"abc")
-    assert read_all(S3Store(cloud.s3).open(FileVersion(BUCKET, "end.csv", "etag:", ""), 3)) == b""
+    assert read_all(S3Store(cloud.s3).open(ObjectVersion(BUCKET, "end.csv", "etag:", ""), 3)) == b""
 
 
-def test_an_empty_object_is_no_fault(cloud: Cloud) -> None:
+def test_an_empty_object_is_no_error(cloud: Cloud) -> None:
     cloud.put("empty.csv", b"")
-    stream = S3Store(cloud.s3).open(FileVersion(BUCKET, "empty.csv", "etag:", ""), 0)
+    stream = S3Store(cloud.s3).open(ObjectVersion(BUCKET, "empty.csv", "etag:", ""), 0)
     assert (stream.size, read_all(stream)) == (0, b"")

@@ -48,7 +48,7 @@ def test_a_second_build_changes_nothing(built: Path) -> None:
 
 
 def test_the_same_input_gives_the_same_bytes_anywhere(built: Path, tmp_path: Path) -> None:
-    # All of it is Python: not even the architecture makes a difference.
+    # All of it is Python: even the architecture makes no difference.
     report = build(tmp_path / "else" / "where.zip", architecture="x86_64")
     assert report["status"] == "built"
     assert (tmp_path / "else" / "where.zip").read_bytes() == built.read_bytes()
@@ -63,7 +63,7 @@ def test_a_zip_that_was_tampered_with_is_built_again(built: Path, tmp_path: Path
     assert copy.read_bytes() == built.read_bytes()
 
 
-def test_it_holds_code_authorities_and_licences_and_nothing_else(built: Path) -> None:
+def test_it_holds_code_ca_certificates_and_licences_and_nothing_else(built: Path) -> None:
     with zipfile.ZipFile(built) as archive:
         names = archive.namelist()
         assert archive.read("csv_importer/ca.pem") == CA_FILE.read_bytes()
@@ -108,7 +108,7 @@ def test_the_handler_starts_with_what_the_zip_and_the_runtime_hold(built: Path, 
 
 
 @pytest.mark.parametrize("content", [None, "no certificates"])
-def test_without_authorities_nothing_is_built(tmp_path: Path, content: str | None) -> None:
+def test_without_ca_certificates_nothing_is_built(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "ca.pem"
     if content:
         path.write_text(content, encoding="ascii")

@@ -1,4 +1,4 @@
-"""What the documentation promises has a test, and says what the code says."""
+"""Each promise of the documentation has a test, and its columns are those of the code."""
 
 import re
 from pathlib import Path

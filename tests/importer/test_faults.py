@@ -1,4 +1,4 @@
-"""Faults of the database and of the secret, against a real server."""
+"""Faults of the database, the network and the secret, against a real server."""
 
 import re
 import socket
@@ -6,35 +6,35 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pymysql
 import pytest
 
-from csv_importer import importer as importing
 from csv_importer import mysql as adapter
-from csv_importer.errors import FileRefused, Misconfigured, TransientFault
+from csv_importer.errors import ConfigurationError, FileRefused, TransientError
 from csv_importer.feed import FeedConnection
 from csv_importer.importer import Result
+from csv_importer.limits import Limits
 from csv_importer.mysql import LoadData, MySqlDatabase, MySqlSession
 from csv_importer.ports import Counts, Credentials
 
 from .conftest import SCHEMA, Database, make_database
 from .files import GOOD, MemoryStore, lines_of, version_of
-from .mysql_server import Authority, MySqlServer
+from .mysql_server import CertificateAuthority, MySqlServer
 
 ROWS = 1_000
 CONTENT = lines_of(*[GOOD] * ROWS, "bad")
+SMALL_BATCHES = Limits(batch_rows=100, block_bytes=4096, max_record_bytes=2048)
 
 
-@pytest.fixture(autouse=True)
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "BATCH_ROWS", 100)
-    monkeypatch.setattr("csv_importer.parsing.BLOCK_BYTES", 4096)
-    monkeypatch.setattr("csv_importer.parsing.MAX_RECORD_BYTES", 2048)
+@pytest.fixture
+def limits() -> Limits:
+    return SMALL_BATCHES
 
 
 def assert_loaded_once(database: Database) -> None:
@@ -89,14 +89,14 @@ def test_a_connection_killed_in_the_middle_of_a_batch(database: Database, monkey
     monkeypatch.setattr(LoadData, "load", load)
     outcome = database.importer(MemoryStore(CONTENT)).run(version_of())
     assert outcome.result is Result.SUCCEEDED
-    assert database.faults
+    assert database.errors
     assert_loaded_once(database)
 
 
 def test_a_connection_killed_before_a_commit(database: Database) -> None:
     with once_before(FeedConnection, "commit", lambda: kill(database), call=3):
         database.importer(MemoryStore(CONTENT)).run(version_of())
-    assert database.faults
+    assert database.errors
     assert_loaded_once(database)
 
 
@@ -112,7 +112,7 @@ def test_the_answer_to_a_commit_is_lost(database: Database, monkeypatch: pytest.
 
     monkeypatch.setattr(FeedConnection, "commit", commit)
     database.importer(MemoryStore(CONTENT)).run(version_of())
-    assert database.faults == ["the connection was lost (MySQL error 2013)"]
+    assert database.errors == ["the connection was lost (MySQL error 2013)"]
     assert_loaded_once(database)
 
 
@@ -127,11 +127,11 @@ def test_a_statement_that_an_administrator_interrupts(database: Database) -> Non
 
 def test_a_server_that_is_killed_and_started_again() -> None:
     with MySqlServer() as server:
-        database = make_database(server)
+        database = make_database(server, SMALL_BATCHES)
         with once_before(MySqlSession, "advance", server.restart, call=3):
             database.importer(MemoryStore(CONTENT)).run(version_of())
         database.admin = server.connect(database.name)
-        assert database.faults
+        assert database.errors
         assert_loaded_once(database)
 
 
@@ -141,17 +141,17 @@ def test_an_unreachable_server_is_given_up_in_bounded_time(database: Database) -
         port = closed.getsockname()[1]
         credentials = replace(database.credentials(), port=port)
         importer = database.importer(MemoryStore(CONTENT), database=connecting(database, credentials))
-        with pytest.raises(TransientFault, match="the server cannot be reached"):
+        with pytest.raises(TransientError, match="the server cannot be reached"):
             importer.run(version_of())
-    assert importing.RETRY_PATIENCE - 5 < sum(database.sleeps) <= importing.RETRY_PATIENCE
+    assert SMALL_BATCHES.retry_timeout - 5 < sum(database.sleeps) <= SMALL_BATCHES.retry_timeout
 
 
-def test_a_fault_is_not_waited_for_beyond_the_time_there_is(database: Database) -> None:
+def test_an_error_is_not_retried_beyond_the_time_that_is_left(database: Database) -> None:
     credentials = replace(database.credentials(), port=1)
     importer = database.importer(
         MemoryStore(CONTENT), database=connecting(database, credentials), time_left=lambda: 0.05
     )
-    with pytest.raises(TransientFault):
+    with pytest.raises(TransientError):
         importer.run(version_of())
     assert database.sleeps == []
 
@@ -159,14 +159,14 @@ def test_a_fault_is_not_waited_for_beyond_the_time_there_is(database: Database) 
 # The server's state
 
 
-def test_a_deadlock_is_tried_again(database: Database) -> None:
+def test_a_deadlock_is_retried(database: Database) -> None:
     """A rival holds the ledger's row and waits for the importer's rows, while the importer waits for the ledger's."""
     rival = database.server.connect(database.name, autocommit=False)
     threads: list[threading.Thread] = []
 
     def provoke() -> None:
         cursor = rival.cursor()
-        # The server gives up the transaction that has written least.
+        # The server rolls back the transaction that has written least.
         cursor.executemany(
             "INSERT INTO customer (title, firstname, lastname, email, age, import_file)"
             " VALUES (%s, 'r', 'r', 'r', 1, 'r')",
@@ -185,14 +185,15 @@ def test_a_deadlock_is_tried_again(database: Database) -> None:
         database.importer(MemoryStore(CONTENT)).run(version_of())
     threads[0].join()
     rival.close()
-    assert database.faults == ["a deadlock (MySQL error 1213)"]
+    assert database.errors == ["a deadlock (MySQL error 1213)"]
     assert_loaded_once(database)
 
 
-def test_a_lock_that_is_waited_for_too_long_is_tried_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(adapter.SESSION, "innodb_lock_wait_timeout", 1)
+def test_a_lock_wait_timeout_is_retried(database: Database) -> None:
     rival = database.server.connect(database.name, autocommit=False)
-    importer = database.importer(MemoryStore(CONTENT), sleep=lambda _: rival.rollback())
+    importer = database.importer(
+        MemoryStore(CONTENT), limits=replace(SMALL_BATCHES, row_lock_timeout=1), sleep=lambda _: rival.rollback()
+    )
 
     def hold() -> None:
         with rival.cursor() as cursor:
@@ -201,14 +202,14 @@ def test_a_lock_that_is_waited_for_too_long_is_tried_again(database: Database, m
     with once_before(MySqlSession, "advance", hold, call=2):
         importer.run(version_of())
     rival.close()
-    assert database.faults == ["a lock was waited for too long (MySQL error 1205)"]
+    assert database.errors == ["a lock wait timeout (MySQL error 1205)"]
     assert_loaded_once(database)
 
 
 @pytest.mark.parametrize("call", [1, 3])
 def test_a_node_that_turned_read_only_is_left_for_another(database: Database, call: int) -> None:
     def recover(_: float) -> None:
-        if len(database.faults) == 3:
+        if len(database.errors) == 3:
             database.query("SET GLOBAL read_only = OFF")
 
     importer = database.importer(MemoryStore(CONTENT), sleep=recover)
@@ -217,8 +218,8 @@ def test_a_node_that_turned_read_only_is_left_for_another(database: Database, ca
             importer.run(version_of())
     finally:
         database.query("SET GLOBAL read_only = OFF")
-    assert len(database.faults) == 3
-    assert all("the server is read-only" in fault for fault in database.faults)
+    assert len(database.errors) == 3
+    assert all("the server is read-only" in error for error in database.errors)
     assert_loaded_once(database)
 
 
@@ -237,7 +238,7 @@ def test_too_many_connections_are_waited_for(database: Database) -> None:
         recover(0)
         for other in others:
             other.close()
-    assert database.faults == ["too many connections (MySQL error 1040)"]
+    assert database.errors == ["too many connections (MySQL error 1040)"]
     assert_loaded_once(database)
 
 
@@ -282,7 +283,7 @@ def test_a_table_missing_or_altered_fails_the_import_and_says_so(
     assert entry["rows_loaded"] == 0
 
 
-def test_a_table_altered_meanwhile_keeps_what_was_committed(database: Database) -> None:
+def test_a_table_altered_during_an_import_keeps_what_was_committed(database: Database) -> None:
     with once_before(
         MySqlSession, "transaction", lambda: database.query("ALTER TABLE customer DROP COLUMN title"), call=3
     ):
@@ -302,7 +303,7 @@ def test_without_a_ledger_the_event_is_kept(database: Database) -> None:
 
 def test_a_missing_grant_keeps_the_event(database: Database) -> None:
     database.query(f"REVOKE INSERT ON csv_import_reject FROM {database.user}")
-    with pytest.raises(Misconfigured, match="INSERT command denied"):
+    with pytest.raises(ConfigurationError, match="INSERT command denied"):
         database.importer(MemoryStore(CONTENT)).run(version_of())
     assert database.query("SELECT COUNT(*) FROM customer") == [(database.ledger()[0]["rows_loaded"],)]
 
@@ -320,10 +321,10 @@ def test_a_row_that_only_the_database_refuses_is_rejected_alone(database: Databa
 
 
 def test_values_that_load_data_would_change_are_never_committed(database: Database) -> None:
-    """Were validation wrong, warnings would tell: here it is switched off."""
+    """Warnings show values that validation lets pass by mistake: here it is switched off."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("csv_importer.columns.IntegerColumn.faults", lambda *_: {})
-        patch.setattr("csv_importer.columns.TextColumn.faults", lambda *_: {})
+        patch.setattr("csv_importer.columns.IntegerColumn.errors", lambda *_: {})
+        patch.setattr("csv_importer.columns.TextColumn.errors", lambda *_: {})
         bad = ["Mr,a,b,0,x@y,n/a", "Mr,a,b,300,x@y,1", f"{'x' * 51},a,b,0,x@y,1"]
         outcome = database.importer(MemoryStore(lines_of(GOOD, *bad, GOOD))).run(version_of())
     assert outcome.entry.counts == Counts(2, 3)
@@ -332,21 +333,16 @@ def test_values_that_load_data_would_change_are_never_committed(database: Databa
 
 
 def test_where_the_server_forbids_local_files_rows_are_inserted(database: Database) -> None:
-    database.query("SET GLOBAL local_infile = OFF")
-    try:
-        with once_before(adapter.MultiRowInsert, "load", lambda: None):
-            database.importer(MemoryStore(CONTENT)).run(version_of())
-    finally:
-        database.query("SET GLOBAL local_infile = ON")
+    with database.bulk_loading(allowed=False), once_before(adapter.MultiRowInsert, "load", lambda: None):
+        database.importer(MemoryStore(CONTENT)).run(version_of())
     assert_loaded_once(database)
 
 
-def test_where_the_server_forbids_local_files_meanwhile_rows_are_inserted(database: Database) -> None:
-    try:
-        with once_before(LoadData, "load", lambda: database.query("SET GLOBAL local_infile = OFF"), call=2):
+def test_where_the_server_forbids_local_files_during_an_import_rows_are_inserted(database: Database) -> None:
+    with ExitStack() as forbidden:
+        forbid = partial(forbidden.enter_context, database.bulk_loading(allowed=False))
+        with once_before(LoadData, "load", forbid, call=2):
             database.importer(MemoryStore(CONTENT)).run(version_of())
-    finally:
-        database.query("SET GLOBAL local_infile = ON")
     assert_loaded_once(database)
 
 
@@ -354,7 +350,7 @@ def test_where_the_server_forbids_local_files_meanwhile_rows_are_inserted(databa
 
 
 def connecting(database: Database, credentials: Credentials, ca_file: Path | None = None) -> MySqlDatabase:
-    """Make the adapter with other credentials, or another authority."""
+    """Make the adapter with other credentials, or the certificate of another CA."""
 
     class Secret:
         def credentials(self, *, fresh: bool = False) -> Credentials:
@@ -366,14 +362,14 @@ def connecting(database: Database, credentials: Credentials, ca_file: Path | Non
 
 def refused(database: Database, credentials: Credentials, ca_file: Path | None = None) -> str:
     importer = database.importer(MemoryStore(CONTENT), database=connecting(database, credentials, ca_file))
-    with pytest.raises(Misconfigured) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         importer.run(version_of())
     assert database.sleeps == []
     return str(caught.value)
 
 
-def test_a_certificate_of_another_authority_is_refused(database: Database, tmp_path: Path) -> None:
-    other = Authority.create("somebody else").write(tmp_path / "ca.pem")
+def test_a_certificate_of_another_ca_is_refused(database: Database, tmp_path: Path) -> None:
+    other = CertificateAuthority.create("another CA").write(tmp_path / "ca.pem")
     assert "the database's certificate is refused" in refused(database, database.credentials(), other)
 
 
@@ -381,18 +377,18 @@ def test_a_certificate_for_another_name_is_refused(database: Database) -> None:
     assert "certificate is refused" in refused(database, replace(database.credentials(), host="localhost"))
 
 
-def test_a_file_without_authorities_is_refused(database: Database, tmp_path: Path) -> None:
+def test_a_file_without_ca_certificates_is_refused(database: Database, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("nothing", encoding="ascii")
-    assert "holds no certificate authorities" in refused(database, database.credentials(), tmp_path / "ca.pem")
+    assert "holds no CA certificates" in refused(database, database.credentials(), tmp_path / "ca.pem")
 
 
 @contextmanager
 def impostor(folder: Path | None, heard: list[bytes]) -> Iterator[int]:
-    """Answer as a MySQL server that an honest administrator cannot set up; yield its port.
+    """Answer as a MySQL server that cannot be configured like this; yield its port.
 
     Args:
         folder: Where its certificate is, or None for a server without TLS.
-        heard: Gets what the client says beyond asking for TLS.
+        heard: Gets what the client sends after its request for TLS.
     """
     capabilities = 0xF7FF if folder is None else 0xFFFF
     greeting = (
@@ -426,18 +422,21 @@ def impostor(folder: Path | None, heard: list[bytes]) -> Iterator[int]:
 @pytest.mark.parametrize(
     ("days", "reason"), [(-1, "certificate has expired"), (None, "SSL is required"), (1, "(MySQL error 2013)")]
 )
-def test_without_tls_or_a_valid_certificate_nothing_is_told(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int | None, reason: str
+def test_without_tls_or_a_valid_certificate_no_credentials_are_sent(
+    database: Database, tmp_path: Path, days: int | None, reason: str
 ) -> None:
-    """The third server is valid: it shows that the two others fail for nothing but what they lack."""
-    monkeypatch.setattr(importing, "RETRY_PATIENCE", 0.0)
+    """The third server has a valid certificate: the two others are refused only for what they lack."""
     if days is not None:
-        database.server.authority.issue(tmp_path, days=days)
+        database.server.ca.issue(tmp_path, days=days)
     heard: list[bytes] = []
     with impostor(None if days is None else tmp_path, heard) as port:
         credentials = replace(database.credentials(), port=port)
-        importer = database.importer(MemoryStore(CONTENT), database=connecting(database, credentials))
-        with pytest.raises((Misconfigured, TransientFault), match=re.escape(reason)):
+        importer = database.importer(
+            MemoryStore(CONTENT),
+            database=connecting(database, credentials),
+            limits=replace(SMALL_BATCHES, retry_timeout=0.0),
+        )
+        with pytest.raises((ConfigurationError, TransientError), match=re.escape(reason)):
             importer.run(version_of())
     assert (database.user.encode() in heard[0]) == (days == 1)
     assert (heard[0] == b"") == (days != 1)

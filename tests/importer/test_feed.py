@@ -1,4 +1,4 @@
-"""The driver's replaced methods: nothing but the feed is ever sent."""
+"""The driver's overridden methods: nothing but the feed is ever sent."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def connection(database: Database) -> FeedConnection:
     )
 
 
-def test_the_driver_still_has_what_is_replaced() -> None:
+def test_the_driver_still_has_what_is_overridden() -> None:
     for owner, name in (
         (Connection, "_read_query_result"),
         (Connection, "_read_packet"),
@@ -39,7 +39,7 @@ def test_the_driver_still_has_what_is_replaced() -> None:
 
 
 @pytest.mark.parametrize("prepared", [True, False])
-def test_a_file_that_the_server_asks_for_is_never_read(
+def test_a_file_that_the_server_requests_is_never_read(
     connection: FeedConnection, tmp_path: Path, prepared: bool
 ) -> None:
     secret = tmp_path / "secret"
@@ -47,7 +47,7 @@ def test_a_file_that_the_server_asks_for_is_never_read(
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE stolen (line TEXT)")
         connection.feed = iter([b"harmless\n"]) if prepared else None
-        with pytest.raises(pymysql.OperationalError, match="which it may not have"):
+        with pytest.raises(pymysql.OperationalError, match="only prepared rows are sent"):
             cursor.execute(f"LOAD DATA LOCAL INFILE '{secret}' INTO TABLE stolen")
         cursor.execute("SELECT COUNT(*) FROM stolen")
         assert cursor.fetchone() == (0,)
@@ -59,7 +59,7 @@ def test_a_feed_is_sent_once(connection: FeedConnection) -> None:
         cursor.execute("CREATE TEMPORARY TABLE taken (line TEXT)")
         connection.feed = iter([b"one\n", b"two\n" * 300_000])
         assert cursor.execute(f"LOAD DATA LOCAL INFILE '{FEED_NAME}' INTO TABLE taken") == 300_001
-        with pytest.raises(pymysql.OperationalError, match="which it may not have"):
+        with pytest.raises(pymysql.OperationalError, match="only prepared rows are sent"):
             cursor.execute(f"LOAD DATA LOCAL INFILE '{FEED_NAME}' INTO TABLE taken")
     connection.close()
 

@@ -1,8 +1,8 @@
-"""Events, as Lambda hands them over: S3 over HTTP, a real database."""
+"""Events, as Lambda delivers them: S3 over HTTP, a real database."""
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import boto3
@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csv_importer import aws, handler, importer, parsing
-from csv_importer.errors import Misconfigured
-from csv_importer.files import FileVersion, file_of, records_of
+from csv_importer import handler
+from csv_importer.errors import ConfigurationError
 from csv_importer.handler import EventFailed
+from csv_importer.limits import Limits
+from csv_importer.objects import ObjectVersion, object_version_of, records_of
 from csv_importer.settings import Settings
 
 from .conftest import BUCKET, Cloud, Context, Database, Invoke, record_for, secret_of
@@ -22,9 +23,10 @@ from .files import GOOD, HEADER, lines_of
 ONE = lines_of(GOOD)
 
 
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importer, "RETRY_PATIENCE", 0.0)
+@pytest.fixture
+def limits() -> Limits:
+    """No waiting, and several blocks in a file of a few thousand rows."""
+    return Limits(retry_timeout=0.0, block_bytes=64 * 1024)
 
 
 def results(answer: dict[str, Any]) -> list[str]:
@@ -62,7 +64,7 @@ def test_any_key_is_found_and_recorded(cloud: Cloud, database: Database, invoke:
 )
 @settings(max_examples=200)
 def test_a_key_is_decoded_once(key: str) -> None:
-    assert file_of(record_for(key, "v", "e"), BUCKET) == FileVersion(BUCKET, key, "v", "e")
+    assert object_version_of(record_for(key, "v", "e"), BUCKET) == ObjectVersion(BUCKET, key, "v", "e")
 
 
 def test_a_folder_is_ignored(cloud: Cloud, database: Database, invoke: Invoke) -> None:
@@ -89,7 +91,7 @@ def test_an_event_without_records_is_ignored(event: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("event", [None, [], "text", 5])
-def test_what_is_no_event_has_no_records(event: object) -> None:
+def test_anything_else_has_no_records(event: object) -> None:
     assert records_of(event) == []
 
 
@@ -177,22 +179,24 @@ def test_a_failed_import_is_run_again_by_a_replay_only(cloud: Cloud, database: D
 
 
 @pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What the function sends to itself."""
+def sent(invoke: Invoke) -> list[dict[str, Any]]:
+    """The events that the function invokes itself with."""
     events: list[dict[str, Any]] = []
 
-    def send(self: aws.Continuation, event: dict[str, Any]) -> None:
-        assert self._function == Context.invoked_function_arn
-        events.append(json.loads(json.dumps(event)))
+    class Recorder:
+        def __init__(self, function: str) -> None:
+            assert function == Context.invoked_function_arn
 
-    monkeypatch.setattr(aws.Continuation, "send", send)
+        def send(self, event: Mapping[str, object]) -> None:
+            events.append(json.loads(json.dumps(event)))
+
+    invoke.continuation = Recorder
     return events
 
 
-def test_out_of_time_it_hands_over_what_is_left(
-    cloud: Cloud, database: Database, invoke: Invoke, sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+def test_out_of_time_it_invokes_itself_for_the_rest(
+    cloud: Cloud, database: Database, invoke: Invoke, sent: list[dict[str, Any]]
 ) -> None:
-    monkeypatch.setattr(parsing, "BLOCK_BYTES", parsing.MAX_RECORD_BYTES * 2)
     records = [cloud.put(f"long-{number}.csv", lines_of(*[GOOD] * 6_000)) for number in range(3)]
     answer = invoke(*records, milliseconds=0)
     assert results(answer) == ["unfinished"]
@@ -207,13 +211,10 @@ def test_out_of_time_it_hands_over_what_is_left(
     assert {entry["status"] for entry in database.ledger()} == {"succeeded"}
 
 
-def test_a_continuation_that_is_refused_fails_the_event(
-    cloud: Cloud, database: Database, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The emulator has no such function: as on AWS when recursion is stopped, the event is tried again."""
-    monkeypatch.setattr(parsing, "BLOCK_BYTES", parsing.MAX_RECORD_BYTES * 2)
+def test_a_continuation_that_is_refused_fails_the_event(cloud: Cloud, database: Database, invoke: Invoke) -> None:
+    """The emulator has no such function: as on AWS when recursion is stopped, the event is retried."""
     record = cloud.put("long.csv", lines_of(*[GOOD] * 3_000))
-    with pytest.raises(EventFailed, match="could not be invoked to go on"):
+    with pytest.raises(EventFailed, match="could not be invoked to continue"):
         invoke(record, milliseconds=0)
     assert results(invoke(record)) == ["succeeded"]
     assert len(database.customers()) == 3_000
@@ -233,7 +234,7 @@ def test_a_continuation_that_is_refused_fails_the_event(
     ],
 )
 def test_a_wrong_setting_is_named(environment: dict[str, str], reason: str) -> None:
-    with pytest.raises(Misconfigured, match=reason):
+    with pytest.raises(ConfigurationError, match=reason):
         Settings.of(environment)
 
 
@@ -296,7 +297,7 @@ def test_a_password_rotated_between_invocations_is_fetched_again(
 
 @pytest.fixture
 def lines() -> Iterator[list[dict[str, Any]]]:
-    """What is logged, parsed."""
+    """The lines of the log, parsed."""
     found: list[dict[str, Any]] = []
 
     class Collect(logging.Handler):
@@ -310,7 +311,7 @@ def lines() -> Iterator[list[dict[str, Any]]]:
     handler.logger._logger.removeHandler(collect)
 
 
-def test_logs_tell_what_happened_and_nothing_of_anybody(
+def test_logs_hold_what_happened_and_no_personal_data(
     cloud: Cloud, invoke: Invoke, lines: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer = invoke(cloud.put("in/a.csv", lines_of(GOOD, "Mr,Secretperson,b,n/a,secret@example.org,1")))

@@ -2,29 +2,29 @@
 
 import csv
 import io
+import itertools
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 import pymysql
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from csv_importer import importer as importing
-from csv_importer import mysql as adapter
-from csv_importer import parsing
 from csv_importer.columns import COLUMNS
-from csv_importer.errors import TransientFault
+from csv_importer.errors import TransientError
 from csv_importer.feed import FeedConnection
 from csv_importer.importer import Result
+from csv_importer.limits import Limits
 from csv_importer.ports import Counts, Status
 
 from .conftest import Database
 from .files import GOOD, HEADER, MemoryStore, lines_of, text_of, version_of
 
+SMALL_BLOCKS = Limits(block_bytes=64 * 1024)
 TRICKY = [
     "😀 𝒳 é e\u0301",
     "'; DROP TABLE customer; -- ",
@@ -72,7 +72,7 @@ def test_a_file_without_rows_succeeds(database: Database, content: bytes) -> Non
     assert database.ledger()[0]["rows_blank"] == content.count(b"\n")
 
 
-def test_a_file_that_is_none_of_ours_fails_with_its_reason(database: Database) -> None:
+def test_a_file_that_is_not_csv_fails_with_its_reason(database: Database) -> None:
     outcome = database.importer(MemoryStore(b"\x1f\x8b rest")).run(version_of())
     assert outcome.result is Result.FAILED
     (entry,) = database.ledger()
@@ -88,11 +88,10 @@ def test_every_row_bad_succeeds_with_nothing_loaded(database: Database) -> None:
 
 
 @pytest.mark.parametrize("local", [True, False])
-def test_any_text_arrives_as_it_is(database: Database, monkeypatch: pytest.MonkeyPatch, local: bool) -> None:
-    if not local:
-        monkeypatch.setattr(adapter.MySqlSession, "fast", None)
+def test_any_text_arrives_as_it_is(database: Database, local: bool) -> None:
     rows = [("Mr", text, text[::-1] or "x", "0", f"{text}@x", "1") for text in TRICKY]
-    outcome = database.importer(MemoryStore(text_of(rows).encode())).run(version_of())
+    with database.bulk_loading(allowed=local):
+        outcome = database.importer(MemoryStore(text_of(rows).encode())).run(version_of())
     assert outcome.entry.counts == Counts(loaded=len(rows))
     assert [row[1:3] for row in database.customers()] == sorted(row[1:3] for row in rows)
 
@@ -127,13 +126,10 @@ def test_another_version_of_the_same_key_is_another_import(database: Database) -
     assert [entry["version_id"] for entry in database.ledger()] == ["v2", "v1"]
 
 
-def test_out_of_time_it_commits_and_later_reads_on_from_there(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(parsing, "BLOCK_BYTES", parsing.MAX_RECORD_BYTES * 2)
+def test_out_of_time_it_commits_and_later_resumes_there(database: Database) -> None:
     content = lines_of(*[GOOD] * 10_000, "bad")
     store = MemoryStore(content)
-    outcome = database.importer(store, time_left=lambda: 0.0).run(version_of())
+    outcome = database.importer(store, limits=SMALL_BLOCKS, time_left=lambda: 0.0).run(version_of())
     assert outcome.result is Result.UNFINISHED
     assert 0 < outcome.entry.counts.loaded < 10_000
     assert outcome.entry.status is Status.RUNNING
@@ -169,15 +165,15 @@ def test_up_to_the_highest_share_of_rejects_the_file_is_loaded(database: Databas
     assert len(database.rejects()) == 1
 
 
-def test_the_check_too_reads_on_where_it_stopped(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parsing, "BLOCK_BYTES", parsing.MAX_RECORD_BYTES * 2)
+def test_the_check_too_resumes_where_it_stopped(database: Database) -> None:
     store = MemoryStore(lines_of(*[GOOD] * 10_000, "bad"))
-    outcome = database.importer(store, max_reject_ratio=0.5, time_left=lambda: 0.0).run(version_of())
+    importer = database.importer(store, max_reject_ratio=0.5, limits=SMALL_BLOCKS, time_left=lambda: 0.0)
+    outcome = importer.run(version_of())
     assert (outcome.result, outcome.entry.status) == (Result.UNFINISHED, Status.CHECKING)
     assert outcome.added == Counts()
     assert database.customers() == []
     for _ in range(50):
-        outcome = database.importer(store, max_reject_ratio=0.5, time_left=lambda: 0.0).run(version_of())
+        outcome = importer.run(version_of())
         if outcome.result is not Result.UNFINISHED:
             break
     assert outcome.result is Result.SUCCEEDED
@@ -213,7 +209,7 @@ def test_a_replay_of_what_succeeded_changes_nothing(database: Database) -> None:
 
 @contextmanager
 def locked(database: Database, request_id: str = "another") -> Iterator["pymysql.Connection[Any]"]:
-    """Hold the lock of the usual file version, with a ledger row that says who does."""
+    """Hold the lock of the usual object version, with a ledger row that names the holder."""
     holder = database.server.connect(database.name)
     with holder.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, 0)", (f"csv_import:{version_of().digest[:48]}",))
@@ -227,7 +223,7 @@ def locked(database: Database, request_id: str = "another") -> Iterator["pymysql
         holder.close()
 
 
-def test_an_import_in_progress_is_left_to_whoever_is_at_it(database: Database) -> None:
+def test_an_import_in_progress_elsewhere_is_left_alone(database: Database) -> None:
     done = threading.Event()
 
     def advance(holder: "pymysql.Connection[Any]") -> None:
@@ -245,11 +241,10 @@ def test_an_import_in_progress_is_left_to_whoever_is_at_it(database: Database) -
     assert database.customers() == []
 
 
-def test_a_lock_without_progress_keeps_the_event(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "LOCK_PATIENCE", 0.0)
-    monkeypatch.setattr(importing, "RETRY_PATIENCE", 0.0)
-    with locked(database), pytest.raises(TransientFault, match="locked by a session that shows no progress"):
-        database.importer(MemoryStore(lines_of(GOOD))).run(version_of())
+def test_a_lock_without_progress_keeps_the_event(database: Database) -> None:
+    importer = database.importer(MemoryStore(lines_of(GOOD)), limits=Limits(lock_timeout=0.0, retry_timeout=0.0))
+    with locked(database), pytest.raises(TransientError, match="locked by a session that shows no progress"):
+        importer.run(version_of())
 
 
 def test_a_lock_of_its_own_lost_session_is_waited_for(database: Database) -> None:
@@ -261,13 +256,14 @@ def test_a_lock_of_its_own_lost_session_is_waited_for(database: Database) -> Non
         assert outcome.result is Result.SUCCEEDED
 
 
-def test_two_at_once_load_a_file_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "BATCH_ROWS", 100)
+def test_two_at_once_load_a_file_once(database: Database) -> None:
     content = lines_of(*[GOOD] * 5_000)
     results: list[Result] = []
 
     def run(number: int) -> None:
-        importer = database.importer(MemoryStore(content), request_id=f"request-{number}")
+        importer = database.importer(
+            MemoryStore(content), request_id=f"request-{number}", limits=Limits(batch_rows=100)
+        )
         results.append(importer.run(version_of()).result)
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(2)]
@@ -295,7 +291,7 @@ def loaded_by_csv_module(content: str, key: str) -> list[tuple[Any, ...]]:
     for row in list(csv.reader(io.StringIO(content, newline=""), strict=True))[1:]:
         if len(row) != 6 or any("\0" in value for value in row):
             continue
-        if any(column.faults([value]) for column, value in zip(COLUMNS, row, strict=True)):
+        if any(column.errors([value]) for column, value in zip(COLUMNS, row, strict=True)):
             continue
         kept.append((row[0], row[1], row[2], int(row[3] or 0), row[4], int(row[5]), key))
     return sorted(kept)
@@ -309,9 +305,7 @@ def test_what_is_in_the_table_is_what_the_csv_module_reads(
     database = shared_database
     database.empty()
     content = text_of(rows)
-    with pytest.MonkeyPatch.context() as patch:
-        if not local:
-            patch.setattr(adapter.MySqlSession, "fast", None)
+    with database.bulk_loading(allowed=local):
         outcome = database.importer(MemoryStore(content.encode(), piece=50)).run(version_of())
     counts = outcome.entry.counts
     assert outcome.result is Result.SUCCEEDED
@@ -323,29 +317,43 @@ def test_what_is_in_the_table_is_what_the_csv_module_reads(
 
 
 class Killed(BaseException):
-    """The process ends here: nothing that comes after is run."""
+    """The process ends here: nothing that follows is run."""
+
+
+class Fates:
+    """What happens to the commands of several connections, one after another."""
+
+    def __init__(self, plan: dict[int, str]) -> None:
+        self._plan = plan
+        self._count = itertools.count()
+
+    def next(self) -> str | None:
+        return self._plan.get(next(self._count))
+
+    def connect(self, **options: Any) -> FeedConnection:
+        return FragileConnection(self, **options)
 
 
 class FragileConnection(FeedConnection):
     """A connection that fails at chosen commands."""
 
-    plan: ClassVar[dict[int, str]] = {}
-    count: ClassVar[int] = 0
+    def __init__(self, fates: Fates, **options: Any) -> None:
+        self._fates = fates
+        super().__init__(**options)
 
     def _execute_command(self, command: int, sql: str | bytes) -> None:
-        fate = self.plan.pop(FragileConnection.count, None)
-        FragileConnection.count += 1
+        fate = self._fates.next()
         if fate == "lost before":
             self._cut()
         super()._execute_command(command, sql)  # type: ignore[misc]
         if fate:
-            # The server has the command and carries it out; nobody hears of it.
+            # The server receives the command and executes it; its answer is lost.
             self._cut()
         if fate == "killed":
             raise Killed
 
     def _cut(self) -> None:
-        # PyMySQL lets go of the socket of a connection that it has found lost.
+        # PyMySQL closes the socket of a connection that it has found lost.
         if self._sock:  # type: ignore[attr-defined]
             self._sock.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]
 
@@ -363,32 +371,27 @@ def test_any_kills_and_retries_give_the_same_tables_as_one_clean_run(
     database = shared_database
     store = MemoryStore(lines_of(*rows))
     ratio = 1.0 if checked else None
+    limits = Limits(batch_rows=5, block_bytes=120, max_record_bytes=100)
 
-    def run() -> None:
-        outcome = database.importer(store, max_reject_ratio=ratio).run(version_of())
-        assert outcome.result in (Result.SUCCEEDED, Result.DUPLICATE)
+    def run(connect: Callable[..., FeedConnection]) -> None:
+        importer = database.importer(store, max_reject_ratio=ratio, limits=limits, connect=connect)
+        assert importer.run(version_of()).result in (Result.SUCCEEDED, Result.DUPLICATE)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(importing, "BATCH_ROWS", 5)
-        patch.setattr(parsing, "BLOCK_BYTES", 120)
-        patch.setattr(parsing, "MAX_RECORD_BYTES", 100)
-        database.empty()
-        run()
-        clean = (database.customers(), database.rejects(), comparable(database))
-        database.empty()
-        patch.setattr(adapter, "FeedConnection", FragileConnection)
-        patch.setattr(FragileConnection, "plan", dict(fates))
-        patch.setattr(FragileConnection, "count", 0)
-        while True:
-            try:
-                run()
-            except Killed:
-                continue
-            break
+    database.empty()
+    run(FeedConnection)
+    clean = (database.customers(), database.rejects(), comparable(database))
+    database.empty()
+    fragile = Fates(fates)
+    while True:
+        try:
+            run(fragile.connect)
+        except Killed:
+            continue
+        break
     assert (database.customers(), database.rejects(), comparable(database)) == clean
 
 
 def comparable(database: Database) -> list[dict[str, Any]]:
-    """The ledger without what tells one run from another."""
+    """The ledger without what differs from run to run."""
     volatile = ("id", "attempts", "started_at", "updated_at", "finished_at")
     return [{name: value for name, value in entry.items() if name not in volatile} for entry in database.ledger()]

@@ -1,39 +1,40 @@
-"""What becomes of each kind of file and record, before any database."""
+"""What is stored and what is rejected of each kind of file and record, before any database."""
 
 import csv
 import gzip
 import io
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csv_importer import parsing
 from csv_importer.columns import COLUMNS
 from csv_importer.errors import FileRefused
-from csv_importer.parsing import BROKEN_QUOTES, TOO_LONG, Position, Reject, read_blocks, read_header
+from csv_importer.limits import BYTES_AROUND_A_RECORD, DEFAULTS, Limits
+from csv_importer.parsing import BROKEN_QUOTES, Block, Position, Reject, read_blocks, read_header, too_long
 
 from .files import GOOD, HEADER, lines_of
 
 Parsed = tuple[list[list[str]], list[Reject], int, Position]
+TOO_LONG = too_long(DEFAULTS)
 
 
-def parse(content: bytes, piece: int = 1 << 20) -> Parsed:
+def parse(content: bytes, piece: int = 1 << 20, limits: Limits = DEFAULTS) -> Parsed:
     """Read a whole file: rows, rejects, blank lines, end."""
     source = io.BytesIO(content)
 
     def read(size: int) -> bytes:
         return source.read(min(size, piece))
 
-    header, buffer = read_header(read)
+    header, buffer = read_header(read, limits=limits)
     rows: list[list[str]] = []
     rejects: list[Reject] = []
     blank, end = header.blank, header.end
     if header.columns:
-        for block in read_blocks(read, header.columns, header.end, buffer):
+        for block in read_blocks(read, header.columns, header.end, buffer, limits=limits):
             rows += block.rows
             rejects += block.rejects
             blank += block.blank
@@ -270,14 +271,14 @@ def test_a_huge_field_is_one_reject_in_bounded_memory(quote: str) -> None:
     tracemalloc.stop()
     rejects = [reject for block in blocks for reject in block.rejects]
     assert [(reject.line, reject.reason) for reject in rejects] == [(2, TOO_LONG)]
-    assert len(rejects[0].raw) == parsing.RAW_LENGTH
+    assert len(rejects[0].raw) == DEFAULTS.raw_length
     assert sum(len(block.rows) for block in blocks) == 1
     assert blocks[-1].end == Position(sum(map(len, left)), 3)
     assert peak < 16 * 2**20
 
 
 def test_the_raw_text_of_a_reject_is_capped() -> None:
-    assert only_reject("x" * 5000).raw == "x" * parsing.RAW_LENGTH
+    assert only_reject("x" * 5000).raw == "x" * DEFAULTS.raw_length
 
 
 # Properties
@@ -294,19 +295,13 @@ almost_good = st.tuples(
 )
 
 
-@contextmanager
-def small_blocks() -> Iterator[pytest.MonkeyPatch]:
-    """Make blocks end within every file; the bounds of records follow, as a block has to hold a record."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parsing, "BLOCK_BYTES", 120)
-        patch.setattr(parsing, "MAX_RECORD_BYTES", 100)
-        patch.setattr(parsing, "MAX_RECORD_LINES", 4)
-        patch.setattr(parsing, "RAW_LENGTH", 25)
-        yield patch
+# Blocks that end within every file, and records that fit into them.
+SMALL_BLOCKS = Limits(block_bytes=120, max_record_bytes=100, max_record_lines=4, raw_length=25)
+SMALLEST_BLOCK = SMALL_BLOCKS.max_record_bytes + BYTES_AROUND_A_RECORD
 
 
 def is_storable(row: list[str]) -> bool:
-    """Judge a row one value after another, as the columns' rules say it."""
+    """Check a row one value after another, by the columns' rules."""
     if len(row) != len(COLUMNS) or any("\0" in value for value in row):
         return False
     title, firstname, lastname, status, email, age = row
@@ -352,13 +347,11 @@ anything = st.lists(
 
 
 @settings(max_examples=300, deadline=None)
-@given(body=anything, piece=st.integers(1, 300))
-def test_any_bytes_read_the_same_in_any_pieces(body: bytes, piece: int) -> None:
-    content = HEADER.encode() + b"\n" + body
-    with small_blocks() as patch:
-        in_pieces = parse(content, piece)
-        patch.setattr(parsing, "BLOCK_BYTES", 1 << 20)
-        whole = parse(content)
+@given(body=anything, piece=st.integers(1, 300), block_bytes=st.integers(SMALLEST_BLOCK, 300))
+def test_any_bytes_read_the_same_in_any_pieces_and_blocks(body: bytes, piece: int, block_bytes: int) -> None:
+    content = b"\xef\xbb\xbf" + HEADER.encode() + b"\n" + body
+    in_pieces = parse(content, piece, replace(SMALL_BLOCKS, block_bytes=block_bytes))
+    whole = parse(content, limits=replace(SMALL_BLOCKS, block_bytes=1 << 20))
     assert in_pieces[0] == whole[0]
     assert sorted(in_pieces[1], key=lambda reject: reject.line) == sorted(whole[1], key=lambda reject: reject.line)
     assert in_pieces[2:] == whole[2:]
@@ -367,16 +360,35 @@ def test_any_bytes_read_the_same_in_any_pieces(body: bytes, piece: int) -> None:
     assert whole[3].offset == len(content)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("length", range(97, 104))
+def test_at_the_longest_record_the_smallest_blocks_read_the_same(length: int, mark: str, end: str) -> None:
+    def outcome(content: str, limits: Limits) -> Parsed | str:
+        try:
+            return parse(content.encode(), limits=limits)
+        except FileRefused as refusal:
+            return str(refusal)
+
+    quoted = f'Mr,"{"x" * (length - 20)}\n",b,0,x@y,1'
+    for content in (f"{mark}{HEADER.ljust(length)}{end}{GOOD}{end}", f"{mark}{HEADER}{end}{quoted}{end}{GOOD}{end}"):
+        smallest, large = (replace(SMALL_BLOCKS, block_bytes=size) for size in (SMALLEST_BLOCK, 5000))
+        assert outcome(content, smallest) == outcome(content, large)
+
+
 @settings(max_examples=200, deadline=None)
 @given(body=anything, stop=st.integers(0, 20))
-def test_reading_goes_on_at_the_end_of_any_block(body: bytes, stop: int) -> None:
+def test_reading_resumes_at_the_end_of_any_block(body: bytes, stop: int) -> None:
     content = HEADER.encode() + b"\n" + body
-    with small_blocks():
-        header, _ = read_header(io.BytesIO(content).read)
-        blocks = list(read_blocks(io.BytesIO(content[header.end.offset :]).read, header.columns, header.end))
-        done = blocks[: min(stop, len(blocks))]
-        at = done[-1].end if done else header.end
-        resumed = list(read_blocks(io.BytesIO(content[at.offset :]).read, header.columns, at))
+    header, _ = read_header(io.BytesIO(content).read, limits=SMALL_BLOCKS)
+
+    def read_from(position: Position) -> list[Block]:
+        source = io.BytesIO(content[position.offset :])
+        return list(read_blocks(source.read, header.columns, position, limits=SMALL_BLOCKS))
+
+    blocks = read_from(header.end)
+    done = blocks[: min(stop, len(blocks))]
+    resumed = read_from(done[-1].end if done else header.end)
     assert [row for block in [*done, *resumed] for row in block.rows] == [row for block in blocks for row in block.rows]
     assert sorted(reject for block in [*done, *resumed] for reject in block.rejects) == sorted(
         reject for block in blocks for reject in block.rejects

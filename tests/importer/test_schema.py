@@ -1,11 +1,11 @@
-"""The columns in Python, the tables as created and the users' rights agree."""
+"""The columns in Python, the tables as created and the users' privileges agree."""
 
 import pymysql
 import pytest
 
 from csv_importer.columns import COLUMNS, IMPORT_FILE_COLUMN, IMPORT_FILE_LENGTH
+from csv_importer.limits import DEFAULTS
 from csv_importer.mysql import REASON_LENGTH
-from csv_importer.parsing import MAX_RECORD_BYTES, MAX_RECORD_LINES, RAW_LENGTH
 
 from .conftest import PASSWORD, SCHEMA, TABLES, Database
 
@@ -37,15 +37,15 @@ def test_the_ledger_holds_what_the_importer_caps() -> None:
 
 
 def test_caps_are_those_of_the_tables(database: Database) -> None:
-    assert columns_of(database, "csv_import_reject")["raw_text"][0] == f"varchar({RAW_LENGTH})"
+    assert columns_of(database, "csv_import_reject")["raw_text"][0] == f"varchar({DEFAULTS.raw_length})"
     assert columns_of(database, "csv_import")["reason"][0] == f"varchar({REASON_LENGTH})"
 
 
 def test_no_row_that_fits_is_too_long_a_record() -> None:
     # Four bytes a character at most, or two where it is a quote; and two quotes and a comma each.
     characters = sum(int("".join(filter(str.isdigit, column.sql_type)) or 3) for column in COLUMNS)
-    assert characters * 4 + len(COLUMNS) * 3 < MAX_RECORD_BYTES
-    assert characters < MAX_RECORD_LINES
+    assert characters * 4 + len(COLUMNS) * 3 < DEFAULTS.max_record_bytes
+    assert characters < DEFAULTS.max_record_lines
 
 
 def test_the_ledger_takes_no_counts_that_do_not_add_up(database: Database) -> None:
@@ -70,7 +70,7 @@ def test_the_ledger_takes_no_counts_that_do_not_add_up(database: Database) -> No
         "SELECT * FROM mysql.user",
     ],
 )
-def test_the_importer_may_do_nothing_else(database: Database, statement: str) -> None:
+def test_the_importer_has_no_other_privileges(database: Database, statement: str) -> None:
     connection = database.server.connect(database.name, user=database.user, password=PASSWORD)
     with connection.cursor() as cursor, pytest.raises(pymysql.OperationalError, match="denied"):
         cursor.execute(statement)
@@ -81,5 +81,5 @@ def test_the_tables_can_be_created_again(database: Database) -> None:
     assert {path.stem for path in SCHEMA.glob("*.sql")} == set(TABLES)
     with database.admin.cursor() as cursor:
         for table in TABLES:
-            # One statement a file: the driver refuses two.
+            # One statement in each file: the driver refuses two.
             cursor.execute((SCHEMA / f"{table}.sql").read_text(encoding="utf-8"))

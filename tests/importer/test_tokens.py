@@ -1,4 +1,4 @@
-"""Tokens of IAM in place of a password: made for each connection, told over verified TLS only, shown nowhere."""
+"""IAM authentication tokens: signed for each connection, sent over verified TLS only, never shown."""
 
 import json
 import re
@@ -13,18 +13,18 @@ import pytest
 from botocore.exceptions import NoCredentialsError
 from playbook_runner import PROJECT, run_playbook
 
-from csv_importer import importer as importing
 from csv_importer.aws import TokenSecrets
-from csv_importer.errors import Misconfigured, TransientFault
+from csv_importer.errors import ConfigurationError, TransientError
 from csv_importer.handler import EventFailed
 from csv_importer.importer import Result
+from csv_importer.limits import Limits
 from csv_importer.mysql import MySqlDatabase, MySqlSession
 from csv_importer.ports import Credentials
 from csv_importer.settings import Settings
 
 from .conftest import Cloud, Database, Invoke, secret_of
 from .files import GOOD, MemoryStore, lines_of, version_of
-from .mysql_server import Authority
+from .mysql_server import CertificateAuthority
 from .test_faults import impostor, kill, once_before
 from .token_server import TokenServer, token_server
 
@@ -50,7 +50,7 @@ class Secret:
 
 
 class Signer:
-    """Makes tokens that can be told apart."""
+    """Makes distinct tokens."""
 
     def __init__(self) -> None:
         self.made: list[str] = []
@@ -64,31 +64,30 @@ def connecting(database: Database, secret: Secret, sign: Signer, ca_file: Path |
     return MySqlDatabase(TokenSecrets(secret, sign), ca_file or database.server.ca_file, "request-1")
 
 
-def test_each_connection_has_a_token_of_its_own(
-    database: Database, server: TokenServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(importing, "BATCH_ROWS", 100)
-    monkeypatch.setattr("csv_importer.parsing.BLOCK_BYTES", 4096)
-    monkeypatch.setattr("csv_importer.parsing.MAX_RECORD_BYTES", 2048)
+def test_each_connection_has_a_token_of_its_own(database: Database, server: TokenServer) -> None:
     sign = Signer()
     importer = database.importer(
-        MemoryStore(CONTENT), database=connecting(database, Secret(database, server.port), sign)
+        MemoryStore(CONTENT),
+        database=connecting(database, Secret(database, server.port), sign),
+        limits=Limits(batch_rows=100, block_bytes=4096, max_record_bytes=2048),
     )
     with once_before(MySqlSession, "advance", lambda: kill(database), call=3):
         assert importer.run(version_of()).result is Result.SUCCEEDED
     assert len(database.customers()) == 1_000
-    assert len(set(server.told)) == len(server.told) >= 2
-    assert server.told == sign.made
+    assert len(set(server.tokens)) == len(server.tokens) >= 2
+    assert server.tokens == sign.made
     assert sign.made[0] == f"token-0-DBHostname=127.0.0.1&Port={server.port}&DBUsername={database.user}"
 
 
-def test_a_refused_token_is_made_again_once_with_a_secret_read_anew(database: Database, server: TokenServer) -> None:
+def test_a_refused_token_is_signed_again_once_with_the_secret_read_again(
+    database: Database, server: TokenServer
+) -> None:
     server.accepts = lambda token: not token.startswith("token-0")
     secret, sign = Secret(database, server.port), Signer()
     importer = database.importer(MemoryStore(CONTENT), database=connecting(database, secret, sign))
     assert importer.run(version_of()).result is Result.SUCCEEDED
     assert secret.asked == [False, True]
-    assert len(server.told) == 2
+    assert len(server.tokens) == 2
 
 
 def test_a_token_that_is_refused_twice_is_an_error_that_does_not_show_it(
@@ -99,53 +98,53 @@ def test_a_token_that_is_refused_twice_is_an_error_that_does_not_show_it(
     importer = database.importer(
         MemoryStore(CONTENT), database=connecting(database, Secret(database, server.port), sign)
     )
-    with pytest.raises(Misconfigured, match="Access denied") as caught:
+    with pytest.raises(ConfigurationError, match="Access denied") as caught:
         importer.run(version_of())
-    assert server.told == sign.made
+    assert server.tokens == sign.made
     assert len(sign.made) == 2
     assert "token-" not in f"{caught.value!r} {caught.value.__cause__!r}"
 
 
-def test_without_tls_no_token_is_told(database: Database) -> None:
+def test_without_tls_no_token_is_sent(database: Database) -> None:
     heard: list[bytes] = []
     with impostor(None, heard) as port:
         importer = database.importer(
             MemoryStore(CONTENT), database=connecting(database, Secret(database, port), Signer())
         )
-        with pytest.raises(Misconfigured, match="SSL is required"):
+        with pytest.raises(ConfigurationError, match="SSL is required"):
             importer.run(version_of())
     assert heard == [b""]
 
 
-def test_a_server_that_cannot_prove_its_name_is_told_no_token(
+def test_a_server_without_a_valid_certificate_gets_no_token(
     database: Database, server: TokenServer, tmp_path: Path
 ) -> None:
-    other = Authority.create("somebody else").write(tmp_path / "ca.pem")
+    other = CertificateAuthority.create("another CA").write(tmp_path / "ca.pem")
     importer = database.importer(
         MemoryStore(CONTENT), database=connecting(database, Secret(database, server.port), Signer(), other)
     )
-    with pytest.raises(Misconfigured, match="certificate is refused"):
+    with pytest.raises(ConfigurationError, match="certificate is refused"):
         importer.run(version_of())
-    assert server.told == []
+    assert server.tokens == []
 
 
-def test_a_role_without_credentials_is_waited_for(database: Database) -> None:
+def test_a_role_without_credentials_is_transient(database: Database) -> None:
     def sign(**_: object) -> str:
         raise NoCredentialsError
 
-    with pytest.raises(TransientFault, match=r"no token for the database can be made \(NoCredentialsError\)"):
+    with pytest.raises(TransientError, match=r"no IAM authentication token can be signed \(NoCredentialsError\)"):
         TokenSecrets(Secret(database, 1), sign).credentials()
 
 
 # The playbooks
 
 
-def test_playbooks_read_the_ledger_with_a_token_for_each_look(
+def test_playbooks_read_the_ledger_with_a_token_for_each_connection(
     database: Database, server: TokenServer, tmp_path: Path
 ) -> None:
     database.importer(MemoryStore(CONTENT)).run(version_of())
     (row,) = database.ledger()
-    counter = tmp_path / "looks"
+    counter = tmp_path / "tokens"
     option_file = tmp_path / "my.cnf"
     option_file.write_text(f"[client]\nuser = {database.user}\n")
     variables = {
@@ -163,7 +162,7 @@ def test_playbooks_read_the_ledger_with_a_token_for_each_look(
         "ledger_values": {},
         "ledger_limit": 1,
     }
-    # The first look is at an attempt too early: another one follows.
+    # The first wait is for an attempt that never comes: it reads the ledger several times.
     wait = {
         "bucket": row["bucket"],
         "key": row["object_key"],
@@ -176,16 +175,16 @@ def test_playbooks_read_the_ledger_with_a_token_for_each_look(
     }
     tasks = [
         {"ansible.builtin.import_tasks": str(PROJECT / "playbooks/tasks/imports_ledger.yml")},
-        {"csv_to_aurora.aws.csv_import_wait": wait, "register": "waited", "ignore_errors": True},
-        {"csv_to_aurora.aws.csv_import_wait": {**wait, "after_attempt": 0}},
+        {"csv_to_aurora.importer.csv_import_wait": wait, "register": "waited", "ignore_errors": True},
+        {"csv_to_aurora.importer.csv_import_wait": {**wait, "after_attempt": 0}},
         {"ansible.builtin.assert": {"that": ["'No progress' in waited.msg", "ledger_rows | length == 1"]}},
     ]
     playbook = tmp_path / "playbook.yml"
     playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": tasks}]))
     done = run_playbook(playbook, "-vvvv")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(server.told) >= 4
-    assert server.told == [f"token-{number + 1}" for number in range(len(server.told))]
+    assert len(server.tokens) >= 4
+    assert server.tokens == [f"token-{number + 1}" for number in range(len(server.tokens))]
     assert not re.search(r"token-[0-9]", done.stdout + done.stderr)
 
 
@@ -212,8 +211,8 @@ def test_the_function_logs_in_with_tokens_and_needs_no_password(
     with pytest.raises(EventFailed, match="Access denied") as caught:
         invoke(cloud.put("denied.csv", lines_of(GOOD)))
     assert [each["result"] for each in answers[0]["imports"]] == ["succeeded"]
-    assert len(server.told) == 3
-    token = urlsplit("https://" + server.told[0])
+    assert len(server.tokens) == 3
+    token = urlsplit("https://" + server.tokens[0])
     asked = {name: value for name, (value,) in parse_qs(token.query).items()}
     assert token.netloc == f"127.0.0.1:{server.port}"
     assert (asked["Action"], asked["DBUser"], asked["X-Amz-Expires"]) == ("connect", database.user, "900")
@@ -223,7 +222,7 @@ def test_the_function_logs_in_with_tokens_and_needs_no_password(
     assert "X-Amz" not in f"{answers} {caught.value!r} {shown.out} {shown.err}"
 
 
-def test_with_a_password_nothing_that_makes_tokens_is_loaded(
+def test_with_a_password_the_client_that_signs_tokens_is_not_loaded(
     cloud: Cloud, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
@@ -238,9 +237,9 @@ def test_with_a_password_nothing_that_makes_tokens_is_loaded(
     assert sorted(made) == ["s3", "secretsmanager"]
 
 
-def test_another_way_of_logging_in_is_refused() -> None:
+def test_another_kind_of_login_is_refused() -> None:
     environment = {"SECRET_ID": "s", "BUCKET_NAME": "b"}
-    with pytest.raises(Misconfigured, match="DATABASE_LOGIN is 'IAM': it has to be password or iam"):
+    with pytest.raises(ConfigurationError, match="DATABASE_LOGIN is 'IAM': it has to be password or iam"):
         Settings.of({**environment, "DATABASE_LOGIN": "IAM"})
     assert Settings.of({**environment, "DATABASE_LOGIN": "iam"}).iam_login
     assert not Settings.of(environment).iam_login

@@ -1,4 +1,4 @@
-"""A server that asks for a token in clear text, as Aurora does, before a real one that does all else."""
+"""A proxy that requests the token in clear text, as Aurora does, in front of a real MySQL server."""
 
 import select
 import socket
@@ -17,50 +17,50 @@ from .conftest import PASSWORD, Database
 
 ASK_FOR_CLEAR_TEXT = b"\xfemysql_clear_password\0"
 OK = b"\0\0\0\x02\0\0\0"
-DENIED = b"\xff" + struct.pack("<H", 1045) + b"#28000Access denied for user 'somebody'"
+DENIED = b"\xff" + struct.pack("<H", 1045) + b"#28000Access denied for user 'test'"
 
 
 @dataclass
 class TokenServer:
-    """What the server is told.
+    """A server that accepts tokens.
 
     Attributes:
         port: Where it listens.
-        told: The passwords, in clear text.
-        accepts: Judges one.
+        tokens: The tokens that it received.
+        accepts: Returns whether it accepts a token.
     """
 
     port: int
-    told: list[str] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
     accepts: Callable[[str], bool] = lambda _: True
 
 
 @contextmanager
 def token_server(database: Database, folder: Path) -> Iterator[TokenServer]:
-    """Serve the database to whoever shows a token.
+    """Serve a database to clients with a token.
 
     Args:
-        database: The database behind it.
+        database: The database.
         folder: Where its certificate may be written.
     """
-    database.server.authority.issue(folder)
+    database.server.ca.issue(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
     threads: list[threading.Thread] = []
 
     def serve(connection: socket.socket) -> None:
         with connection, suppress(OSError), _behind(database) as behind:
-            # The stubs do not know what the driver keeps of the connection. Both sides have to speak alike.
+            # The stubs lack these attributes of the connection. Both sides need the same capabilities.
             known = vars(behind)
             connection.sendall(_packet(0, _greeting(known["server_capabilities"] & known["client_flag"])))
-            # The request for TLS has a length of its own: nothing of what comes after it is read with it.
+            # The request for TLS has a fixed length: nothing of what follows is read with it.
             connection.recv(36, socket.MSG_WAITALL)
             with context.wrap_socket(connection, server_side=True) as secured:
                 number, _ = _read(secured)
                 secured.sendall(_packet(number + 1, ASK_FOR_CLEAR_TEXT))
                 number, token = _read(secured)
-                server.told.append(token.rstrip(b"\0").decode())
-                accepted = server.accepts(server.told[-1])
+                server.tokens.append(token.rstrip(b"\0").decode())
+                accepted = server.accepts(server.tokens[-1])
                 secured.sendall(_packet(number + 1, OK if accepted else DENIED))
                 if accepted:
                     _exchange(secured, known["_sock"])
@@ -77,14 +77,14 @@ def token_server(database: Database, folder: Path) -> Iterator[TokenServer]:
         threads.append(threading.Thread(target=listen, daemon=True))
         threads[0].start()
         yield server
-        # Closing alone does not wake up whoever waits in accept.
+        # Closing alone does not wake up the thread that waits in accept.
         listener.shutdown(socket.SHUT_RDWR)
     for thread in threads:
         thread.join(timeout=10)
 
 
 def _behind(database: Database) -> "pymysql.Connection[pymysql.cursors.Cursor]":
-    """Connect to the real server as the importer does, but for the password that it has there."""
+    """Connect to the real server as the importer does, with the password that it has there."""
     return database.server.connect(
         database.name,
         user=database.user,
@@ -123,7 +123,7 @@ def _read(connection: socket.socket) -> tuple[int, bytes]:
 
 
 def _exchange(client: ssl.SSLSocket, server: ssl.SSLSocket) -> None:
-    """Hand what either says to the other, until one of them hangs up."""
+    """Pass on what either sends to the other, until one of them disconnects."""
     other = {client: server, server: client}
     while True:
         ready = [each for each in other if each.pending()] or select.select(list(other), [], [])[0]

@@ -1,4 +1,4 @@
-"""What the local cloud asks before a call: what AWS' service authorization reference says of it."""
+"""The authorizations that the local cloud requires for a call, as in AWS' service authorization reference."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def authorization() -> ModuleType:
     return module
 
 
-def asked(
+def required(
     authorization: ModuleType,
     service: str,
     action: str,
     parameters: dict[str, str] | None = None,
     body: dict[str, Any] | None = None,
 ) -> dict[tuple[str, str], dict[str, Any]]:
-    """The questions that a call raises: their conditions by action and resource."""
+    """Return the authorizations that a call requires: their conditions by action and resource."""
     request = authorization.read_request(json.dumps(body or {}).encode(), parameters or {}, ACCOUNT, REGION, None)
     authorization._request.set(request)
     return {
@@ -45,8 +45,8 @@ def asked(
     }
 
 
-def test_what_is_made_is_asked_about_with_its_tags_and_its_parent(authorization: ModuleType) -> None:
-    found = asked(
+def test_a_new_resource_is_authorized_with_its_tags_and_its_parent(authorization: ModuleType) -> None:
+    found = required(
         authorization,
         "ec2",
         "ec2:CreateSubnet",
@@ -54,10 +54,10 @@ def test_what_is_made_is_asked_about_with_its_tags_and_its_parent(authorization:
             "VpcId": "vpc-0123456789abcdef0",
             "TagSpecification.1.ResourceType": "subnet",
             "TagSpecification.1.Tag.1.Key": "Project",
-            "TagSpecification.1.Tag.1.Value": "ours",
+            "TagSpecification.1.Tag.1.Value": "project",
         },
     )
-    tags = {"aws:RequestTag/Project": "ours", "aws:TagKeys": ["Project"]}
+    tags = {"aws:RequestTag/Project": "project", "aws:TagKeys": ["Project"]}
     assert found == {
         ("ec2:CreateSubnet", f"{EC2}subnet/*"): tags,
         ("ec2:CreateTags", f"{EC2}subnet/*"): {**tags, "ec2:CreateAction": "CreateSubnet"},
@@ -65,24 +65,26 @@ def test_what_is_made_is_asked_about_with_its_tags_and_its_parent(authorization:
     }
 
 
-def test_a_route_is_its_table_s_alone(authorization: ModuleType) -> None:
+def test_a_route_is_authorized_on_its_table_only(authorization: ModuleType) -> None:
     parameters = {"RouteTableId": "rtb-0123456789abcdef0", "GatewayId": "igw-0123456789abcdef0"}
-    found = asked(authorization, "ec2", "ec2:CreateRoute", parameters)
+    found = required(authorization, "ec2", "ec2:CreateRoute", parameters)
     assert list(found) == [("ec2:CreateRoute", f"{EC2}route-table/rtb-0123456789abcdef0")]
 
 
-def test_what_describes_has_no_resource(authorization: ModuleType) -> None:
+def test_describe_calls_have_no_resource(authorization: ModuleType) -> None:
     parameters = {"Filter.1.Name": "vpc-id", "Filter.1.Value.1": "vpc-0123456789abcdef0"}
-    assert list(asked(authorization, "ec2", "ec2:DescribeSubnets", parameters)) == [("ec2:DescribeSubnets", "*")]
+    assert list(required(authorization, "ec2", "ec2:DescribeSubnets", parameters)) == [("ec2:DescribeSubnets", "*")]
 
 
-def test_handing_on_a_role_is_asked_about(authorization: ModuleType) -> None:
+def test_passing_a_role_is_authorized(authorization: ModuleType) -> None:
     role = f"{IAM}role/function"
-    function = asked(authorization, "lambda", "lambda:CreateFunction", body={"FunctionName": "importer", "Role": role})
-    profile = asked(
+    function = required(
+        authorization, "lambda", "lambda:CreateFunction", body={"FunctionName": "importer", "Role": role}
+    )
+    profile = required(
         authorization, "iam", "iam:AddRoleToInstanceProfile", {"InstanceProfileName": "host", "RoleName": "host"}
     )
-    logs = asked(
+    logs = required(
         authorization,
         "ec2",
         "ec2:CreateFlowLogs",
@@ -94,8 +96,8 @@ def test_handing_on_a_role_is_asked_about(authorization: ModuleType) -> None:
     assert ("lambda:CreateFunction", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:importer") in function
 
 
-def test_a_database_cluster_is_asked_about_with_all_that_it_stands_on(authorization: ModuleType) -> None:
-    found = asked(
+def test_a_database_cluster_is_authorized_with_all_that_it_uses(authorization: ModuleType) -> None:
+    found = required(
         authorization,
         "rds",
         "rds:CreateDBCluster",
@@ -109,24 +111,24 @@ def test_a_database_cluster_is_asked_about_with_all_that_it_stands_on(authorizat
     }
 
 
-def test_alarms_are_asked_about_one_by_one(authorization: ModuleType) -> None:
-    found = asked(authorization, "monitoring", "cloudwatch:DeleteAlarms", body={"AlarmNames": ["a", "b"]})
+def test_alarms_are_authorized_one_by_one(authorization: ModuleType) -> None:
+    found = required(authorization, "monitoring", "cloudwatch:DeleteAlarms", body={"AlarmNames": ["a", "b"]})
     prefix = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:"
     assert [resource for _, resource in found] == [f"{prefix}a", f"{prefix}b"]
 
 
-def test_the_record_has_each_answer_once_and_begins_anew_when_it_is_removed(
+def test_the_record_has_each_authorization_once_and_starts_again_when_it_is_removed(
     authorization: ModuleType, tmp_path: Path
 ) -> None:
     file = tmp_path / "authorizations.jsonl"
     record = authorization.Record(file)
     check = authorization.Check("s3:GetObject", "arn:aws:s3:::bucket/key", {"aws:TagKeys": None})
-    record.note("somebody", check, allowed=True)
-    record.note("somebody", check, allowed=True)
-    record.note("somebody", check, allowed=False)
+    record.note("user", check, allowed=True)
+    record.note("user", check, allowed=True)
+    record.note("user", check, allowed=False)
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert [line["allowed"] for line in lines] == [True, False]
     assert lines[0]["context"] == {}
     file.unlink()
-    record.note("somebody", check, allowed=True)
+    record.note("user", check, allowed=True)
     assert len(file.read_text().splitlines()) == 1

@@ -1,4 +1,4 @@
-"""The local cloud itself, started and stopped for real beside whatever local cloud a developer has running."""
+"""The local cloud itself, started and stopped, while a developer's own local cloud may be running."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NAME = "local-cloud-test"
 REGION = "eu-west-1"
 USER = "dbadmin"
-# Every kind of character that SQL or a shell would take for something else.
+# Every kind of character with a meaning in SQL or a shell.
 PASSWORD = "pa'ss\\wo`rd$12#%"
 
 FUNCTION = """
@@ -49,7 +49,7 @@ pytestmark = pytest.mark.local_cloud
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and whose distance from the default is that of the database port."""
+    """Return a port that no process listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -61,14 +61,14 @@ EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action
 
 @dataclass
 class Run:
-    """One run of a playbook: its output, and the number of tasks that changed something."""
+    """One run of a playbook: its output, and the number of resources that it changed, or would change."""
 
     output: str
     changed: int
 
 
 class Cloud:
-    """A local cloud with a folder, ports and an account of its own."""
+    """A local cloud with its own folder, ports and account."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -77,39 +77,39 @@ class Cloud:
         self.account = f"{self.port:012d}"
 
     def play(self, playbook: str, *arguments: str, fails: bool = False) -> Run:
-        """Run `playbook` for this cloud; fail the test unless it ends well, or with `fails` badly."""
+        """Run `playbook` for this cloud; fail the test unless it succeeds, or with `fails` unless it fails."""
         settings = {
             "local_cloud_dir": str(self.folder),
             "local_cloud_name": NAME,
             "local_cloud_port": self.port,
             "local_cloud_database_port": self.database_port,
             "local_cloud_account_id": self.account,
-            # It is the cloud that is tested here, not the stack and what its deployer may do.
+            # The cloud is tested here, not the permissions of a stack's deployer.
             "local_cloud_deployer_policies": {"everything": EVERYTHING},
         }
-        result = subprocess.run(
-            [
-                str(Path(sys.executable).with_name("ansible-playbook")),
-                f"playbooks/{playbook}.yml",
-                "--inventory=inventories/local/hosts.yml",
-                f"--extra-vars={json.dumps(settings)}",
-                *arguments,
-            ],
-            cwd=ROOT,
-            env=os.environ | {"ANSIBLE_NOCOLOR": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert (result.returncode != 0) == fails, result.stdout
-        recap = re.search(r"^controller .* changed=(\d+) ", result.stdout, re.MULTILINE)
-        assert recap, result.stdout
-        return Run(result.stdout, int(recap[1]))
+        with tempfile.TemporaryDirectory() as temporary:
+            summary = Path(temporary) / "summary.json"
+            result = subprocess.run(
+                [
+                    str(Path(sys.executable).with_name("ansible-playbook")),
+                    f"playbooks/{playbook}.yml",
+                    "--inventory=inventories/local/hosts.yml",
+                    f"--extra-vars={json.dumps(settings)}",
+                    *arguments,
+                ],
+                cwd=ROOT,
+                env=os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_RUN_SUMMARY_PLAN_FILE": str(summary)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            assert (result.returncode != 0) == fails, result.stdout
+            return Run(result.stdout, len(json.loads(summary.read_text())["changes"]))
 
     def client(self, service: Any, key: str = "", secret: str = "") -> Any:
-        """A client of `service`: as the deployer, or with another access key."""
+        """Return a client of `service`: as the deployer, or with another access key."""
         if not key:
             ini = configparser.ConfigParser()
             ini.read(self.folder / "aws/credentials")
@@ -123,15 +123,15 @@ class Cloud:
         )
 
     def root(self, service: Any) -> Any:
-        """A client of `service` as the account's root, whom no policy binds."""
+        """Return a client of `service` as the account's root user, to whom no policy applies."""
         return self.client(service, self.account, "any")
 
     def engine(self) -> docker.DockerClient:
-        """The container engine."""
+        """Return the client of the container engine."""
         return docker.DockerClient(base_url=json.loads((self.folder / "cloud.json").read_text())["docker_host"])
 
     def pid(self) -> int:
-        """The process that answers the API."""
+        """Return the id of the process of the API."""
         return int((self.folder / "ministack.pid").read_text().split()[0])
 
 
@@ -148,22 +148,27 @@ def cloud() -> Iterator[Cloud]:
 
 
 @pytest.fixture(scope="module")
-def started(cloud: Cloud) -> Cloud:
-    assert cloud.play("local_cloud").changed > 0
+def first_start(cloud: Cloud) -> Run:
+    return cloud.play("local_cloud")
+
+
+@pytest.fixture(scope="module")
+def started(cloud: Cloud, first_start: Run) -> Cloud:
+    assert first_start.changed > 0
     return cloud
 
 
 @dataclass
 class Database:
-    """Where a cluster answers."""
+    """The endpoint of a cluster."""
 
     host: str
     port: int
-    authority: Path
+    ca_file: Path
 
     def connect(self, **options: Any) -> Any:
-        """Connect with full verification of the server, or as `options` say."""
-        options = {"ssl": ssl.create_default_context(cafile=str(self.authority))} | options
+        """Connect with full verification of the server, or with other options."""
+        options = {"ssl": ssl.create_default_context(cafile=str(self.ca_file))} | options
         return pymysql.connect(host=self.host, port=self.port, user=USER, password=PASSWORD, **options)
 
 
@@ -192,13 +197,13 @@ def database(started: Cloud) -> Database:
 
 
 def wait_for[Result](ask: Callable[[], Result | None], seconds: float = 60) -> Result:
-    """What `ask` answers as soon as it is not None."""
+    """Return the result of `ask` as soon as it is not None."""
     deadline = time.monotonic() + seconds
     while True:
         answer = ask()
         if answer is not None:
             return answer
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.3)
 
 
@@ -223,7 +228,7 @@ def ssh(cloud: Cloud, address: str, command: str, user: str = "admin") -> subpro
 
 
 def listeners() -> set[tuple[str, int]]:
-    """Every IPv4 address and port of this machine that is listened on; :: for any IPv6 address."""
+    """Return every IPv4 address and port that a process listens on; :: for any IPv6 address."""
     found = set()
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
@@ -237,16 +242,35 @@ def listeners() -> set[tuple[str, int]]:
     return found
 
 
-def test_a_plan_of_nothing_started_says_so(cloud: Cloud) -> None:
+def test_a_plan_of_the_first_start_creates_the_local_cloud(cloud: Cloud) -> None:
     plan = cloud.play("local_cloud", "--check")
     assert plan.changed == 1
     assert "A run would change the local cloud." in plan.output
+    assert f"would create  local cloud {NAME}" in plan.output
     assert not list(cloud.folder.iterdir())
+
+
+def test_a_start_shows_what_it_creates(started: Cloud, first_start: Run) -> None:
+    prefix = f"localhost/{NAME}-{started.port}"
+    for resource in (
+        f"CA {NAME}",
+        f"certificate {started.folder}/tls/certificate.pem",
+        f"SSH key {started.folder}/ssh/id_ed25519",
+        f"container image {prefix}/mysql:8.0",
+        f"container image {prefix}/app-host:13",
+        "process ministack",
+        "IAM user deployer",
+        f"AMI {NAME}-app-host",
+    ):
+        assert re.search(rf"^  created  {re.escape(resource)}( |$)", first_start.output, re.MULTILINE), resource
+    assert not re.search(r"^  \w+ +command", first_start.output, re.MULTILINE), first_start.output
 
 
 def test_a_second_start_changes_nothing(started: Cloud) -> None:
     assert started.play("local_cloud").changed == 0
-    assert started.play("local_cloud", "--check").changed == 0
+    plan = started.play("local_cloud", "--check")
+    assert plan.changed == 0
+    assert "The local cloud is unchanged." in plan.output
 
 
 def test_keys_are_for_their_owner_only(started: Cloud) -> None:
@@ -255,15 +279,15 @@ def test_keys_are_for_their_owner_only(started: Cloud) -> None:
     assert started.folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_the_playbooks_user_is_no_root(started: Cloud) -> None:
+def test_the_playbooks_user_is_not_root(started: Cloud) -> None:
     identity = started.client("sts").get_caller_identity()
     assert identity["Arn"] == f"arn:aws:iam::{started.account}:user/deployer"
 
 
 def test_iam_is_enforced(started: Cloud) -> None:
     iam = started.root("iam")
-    iam.create_user(UserName="nobody")
-    key = iam.create_access_key(UserName="nobody")["AccessKey"]
+    iam.create_user(UserName="without-policies")
+    key = iam.create_access_key(UserName="without-policies")["AccessKey"]
     stranger = started.client("s3", key["AccessKeyId"], key["SecretAccessKey"])
     with pytest.raises(botocore.exceptions.ClientError) as refusal:
         stranger.create_bucket(Bucket="strangers-bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -288,7 +312,7 @@ def test_a_cluster_is_a_mysql_with_verified_tls(database: Database) -> None:
         connection.commit()
 
 
-def test_an_unknown_authority_or_plain_text_is_refused(database: Database) -> None:
+def test_an_unknown_ca_or_plain_text_is_refused(database: Database) -> None:
     with pytest.raises(pymysql.err.OperationalError, match="CERTIFICATE_VERIFY_FAILED"):
         database.connect(ssl=ssl.create_default_context())
     with pytest.raises(pymysql.err.OperationalError, match="insecure transport"):
@@ -358,7 +382,7 @@ def test_an_instance_takes_ssh_and_reaches_packages_and_database(started: Cloud,
     assert not [one for one in left if one.attrs["Labels"]["instance_id"] in ids]
 
 
-def test_a_port_that_another_cloud_has_is_refused(started: Cloud) -> None:
+def test_a_port_that_another_cloud_uses_is_refused(started: Cloud) -> None:
     with tempfile.TemporaryDirectory(prefix="local-cloud-") as folder:
         second = Cloud(Path(folder))
         second.port = started.port
@@ -392,7 +416,7 @@ def test_a_restart_keeps_account_objects_and_rows(started: Cloud, database: Data
 
 
 def kill_containers(cloud: Cloud) -> None:
-    """End the containers as a machine's end does, before their engine can note it."""
+    """End the containers as a machine's crash does, without their engine."""
     label = f"ministack.instance={NAME}:{cloud.port}"
     running = cloud.engine().containers.list(filters={"label": label})
     assert running
@@ -400,13 +424,13 @@ def kill_containers(cloud: Cloud) -> None:
         process = container.attrs["State"]["Pid"]
         parent = re.search(r"^PPid:\s+(\d+)", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)
         assert parent
-        # Podman's own; Docker's stays, and tells it.
+        # Podman has one for each container; Docker's only one reports the end.
         if Path(f"/proc/{parent[1]}/comm").read_text() == "conmon\n":
             os.kill(int(parent[1]), signal.SIGKILL)
         os.kill(process, signal.SIGKILL)
 
 
-def test_a_crash_is_said_and_leaves_nothing_half(started: Cloud, database: Database) -> None:
+def test_a_crash_is_reported_and_its_remains_are_removed(started: Cloud, database: Database) -> None:
     kill_containers(started)
     os.kill(started.pid(), signal.SIGKILL)
     wait_for(lambda: None if ("127.0.0.1", started.port) in listeners() else True)
@@ -418,7 +442,7 @@ def test_a_crash_is_said_and_leaves_nothing_half(started: Cloud, database: Datab
 
 
 def test_stop_leaves_nothing(started: Cloud) -> None:
-    # Something to stop.
+    # An instance to stop.
     ec2 = started.client("ec2")
     (image,) = ec2.describe_images(Filters=[{"Name": "name", "Values": [f"{NAME}-app-host"]}])["Images"]
     ec2.run_instances(ImageId=image["ImageId"], MinCount=1, MaxCount=1)
@@ -426,7 +450,7 @@ def test_stop_leaves_nothing(started: Cloud) -> None:
     label = f"label=ministack.instance={NAME}:{started.port}"
 
     def containers(*options: str) -> set[str]:
-        """Ids from the engine's own command line: the service may have been this cloud's."""
+        """Return ids from the engine's command line: the service may have been this cloud's."""
         listed = subprocess.run([engine, "ps", "-aq", *options], capture_output=True, text=True, check=True)
         return set(listed.stdout.split())
 

@@ -93,7 +93,7 @@ def test_no_log_group_no_events(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize(
     ("option", "value", "hint"),
-    [("start_time", "yesterday", "ISO 8601"), ("end_time", "1e3", "ISO 8601"), ("limit", 0, "give 1 or more")],
+    [("start_time", "yesterday", "ISO 8601"), ("end_time", "1e3", "ISO 8601"), ("limit", 0, "Give 1 or more")],
 )
 def test_bad_options_are_named(ministack: Cloud, option: str, value: Any, hint: str) -> None:
     message = ministack.run.failure("cloudwatchlogs_events_info", log_group_name="/events", **{option: value})

@@ -1,4 +1,4 @@
-"""What the collection documents is what its modules take, and what ansible-doc can show."""
+"""What the collections document is what their modules take, and what ansible-doc can show."""
 
 from __future__ import annotations
 
@@ -11,20 +11,29 @@ import yaml
 from ansible_collections.amazon.aws.plugins.module_utils import modules as aws_modules
 from playbook_runner import PROJECT, ansible_command
 
-COLLECTION = PROJECT / "collections/ansible_collections/csv_to_aurora/aws"
-NAMES = sorted(path.stem for path in (COLLECTION / "plugins/modules").glob("*.py"))
+COLLECTIONS = PROJECT / "collections/ansible_collections/csv_to_aurora"
+AWS = COLLECTIONS / "aws"
+NAMES = sorted(
+    f"csv_to_aurora.{path.parents[2].name}.{path.stem}" for path in COLLECTIONS.glob("*/plugins/modules/*.py")
+)
 # Those that run on the controller have an action plugin, and their module file is documentation.
-AWS_NAMES = [name for name in NAMES if not (COLLECTION / f"plugins/action/{name}.py").exists()]
+AWS_MODULES = sorted(
+    path.stem for path in AWS.glob("plugins/modules/*.py") if not (AWS / f"plugins/action/{path.name}").exists()
+)
+
+
+def documentation(kind: str, *names: str) -> dict[str, Any]:
+    """Return what ansible-doc has of each of these plugins."""
+    run = ansible_command("ansible-doc", f"--type={kind}", "--json", *names)
+    assert run.returncode == 0, run.stderr
+    found: dict[str, Any] = json.loads(run.stdout)
+    return found
 
 
 @pytest.fixture(scope="module")
 def documented() -> dict[str, Any]:
     """What ansible-doc has of each module."""
-    names = [f"csv_to_aurora.aws.{name}" for name in NAMES]
-    run = ansible_command("ansible-doc", "--type=module", "--json", *names)
-    assert run.returncode == 0, run.stderr
-    found: dict[str, Any] = json.loads(run.stdout)
-    return {name.rsplit(".", maxsplit=1)[-1]: entry for name, entry in found.items()}
+    return documentation("module", *NAMES)
 
 
 def argument_spec(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -46,15 +55,17 @@ def argument_spec(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return {**aws_modules.aws_argument_spec(), **specs[0]}
 
 
-def test_ansible_doc_renders_every_module_and_the_callback() -> None:
-    names = [f"csv_to_aurora.aws.{name}" for name in NAMES]
-    modules = ansible_command("ansible-doc", "--type=module", *names)
-    callback = ansible_command("ansible-doc", "--type=callback", "csv_to_aurora.aws.run_summary")
-    for run in (modules, callback):
+def test_ansible_doc_renders_every_module_filter_and_callback() -> None:
+    modules = ansible_command("ansible-doc", "--type=module", *NAMES)
+    importer = [f"csv_to_aurora.importer.{path.stem}" for path in COLLECTIONS.glob("importer/plugins/filter/*.py")]
+    filters = ansible_command("ansible-doc", "--type=filter", *importer)
+    callbacks = [f"csv_to_aurora.aws.{path.stem}" for path in AWS.glob("plugins/callback/*.py")]
+    callback = ansible_command("ansible-doc", "--type=callback", *callbacks)
+    for run in (modules, filters, callback):
         assert run.returncode == 0, run.stderr
         assert "ERROR" not in run.stderr
-    assert [name for name in names if f"{name}:" not in modules.stdout] == []
-    assert modules.stdout.count("EXAMPLES:") == len(names)
+    assert [name for name in NAMES if f"{name}:" not in modules.stdout] == []
+    assert modules.stdout.count("EXAMPLES:") == len(NAMES)
     assert "plan_file" in callback.stdout
 
 
@@ -62,15 +73,15 @@ def test_ansible_doc_renders_every_module_and_the_callback() -> None:
 def test_examples_and_return_values_are_there(documented: dict[str, Any], name: str) -> None:
     entry = documented[name]
     examples = yaml.safe_load(entry["examples"])
-    assert any(f"csv_to_aurora.aws.{name}" in task for task in examples)
+    assert any(name in task for task in examples)
     assert entry["return"]
 
 
-@pytest.mark.parametrize("name", AWS_NAMES)
+@pytest.mark.parametrize("name", AWS_MODULES)
 def test_documented_options_are_those_of_the_module(
     documented: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = documented[name]["doc"]["options"]
+    options = documented[f"csv_to_aurora.aws.{name}"]["doc"]["options"]
     spec = argument_spec(name, monkeypatch)
     assert options.keys() == spec.keys()
     for option, taken in spec.items():
@@ -82,12 +93,28 @@ def test_documented_options_are_those_of_the_module(
         assert set(said.get("aliases", [])) == set(taken.get("aliases", [])), option
 
 
-def test_the_action_group_names_every_module_that_connects() -> None:
-    runtime = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text())
+@pytest.mark.parametrize("name", AWS_MODULES)
+def test_every_module_says_why_no_collection_serves_and_whether_it_could_go_there(
+    documented: dict[str, Any], name: str
+) -> None:
+    notes = documented[f"csv_to_aurora.aws.{name}"]["doc"]["notes"]
+    (reason,) = [note for note in notes if note.startswith("Why this module: ")]
+    assert "amazon.aws" in reason or "community.aws" in reason
+    assert " could go to " in reason or " should go to " in reason
+
+
+def test_the_action_group_names_everything_that_connects(documented: dict[str, Any]) -> None:
+    runtime = yaml.safe_load((AWS / "meta/runtime.yml").read_text())
     group = [entry for entry in runtime["action_groups"]["aws"] if isinstance(entry, str)]
-    assert group == AWS_NAMES
+    connecting = [name for name, entry in documented.items() if "endpoint_url" in entry["doc"]["options"]]
+    assert group == sorted(name.removeprefix("csv_to_aurora.aws.") for name in connecting)
 
 
-def test_the_readme_names_every_module() -> None:
-    readme = (COLLECTION / "README.md").read_text()
-    assert [name for name in AWS_NAMES if f"`{name}`" not in readme] == []
+def test_the_readmes_name_every_module_and_the_filter_of_the_importer() -> None:
+    importer = [
+        path.stem for kind in ("modules", "filter") for path in COLLECTIONS.glob(f"importer/plugins/{kind}/*.py")
+    ]
+    for collection, names in (("aws", AWS_MODULES), ("importer", importer)):
+        readme = (COLLECTIONS / collection / "README.md").read_text()
+        assert names
+        assert [name for name in names if f"`{name}`" not in readme] == []

@@ -1,4 +1,4 @@
-"""The modules for what the collections' database modules leave out: a cluster's switches, a secret's description."""
+"""The modules that modify a DB cluster and describe secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RANGE = {"min_capacity": 0.5, "max_capacity": 4.0}
 
 @pytest.fixture
 def cluster(cloud: Cloud) -> str:
-    """A cluster without either."""
+    """A DB cluster with neither IAM authentication nor a capacity range."""
     name = f"cluster-{uuid4().hex[:12]}"
     cloud.client("rds").create_db_cluster(
         DBClusterIdentifier=name,
@@ -30,7 +30,7 @@ def described(cloud: Cloud, name: str) -> dict[str, Any]:
     return dict(found)
 
 
-# moto takes the switch and forgets it.
+# moto accepts the setting and does not store it.
 @pytest.mark.parametrize("cloud", ["ministack"], indirect=True)
 def test_iam_authentication_is_switched_once(cloud: Cloud, cluster: str) -> None:
     wanted: dict[str, Any] = {"db_cluster_identifier": cluster, "enable_iam_database_authentication": True}
@@ -57,9 +57,9 @@ def test_a_first_range_of_capacity_is_set_and_the_rest_left(cloud: Cloud, cluste
 
 
 def test_a_cluster_that_does_not_exist_is_planned_for_and_refused(moto: Cloud) -> None:
-    wanted: dict[str, Any] = {"db_cluster_identifier": "nobodys", "enable_iam_database_authentication": True}
+    wanted: dict[str, Any] = {"db_cluster_identifier": "missing", "enable_iam_database_authentication": True}
     assert moto.run("rds_cluster_modify", check=True, **wanted)["changed"]
-    assert "There is no cluster nobodys" in moto.run.failure("rds_cluster_modify", **wanted)
+    assert "There is no DB cluster missing in this region" in moto.run.failure("rds_cluster_modify", **wanted)
 
 
 def test_one_of_the_settings_has_to_be_given(moto: Cloud) -> None:

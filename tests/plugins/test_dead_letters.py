@@ -1,4 +1,4 @@
-"""What replay.yml makes of a dead letter."""
+"""The filter that reads object versions from the messages of a dead-letter queue."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.csv_to_aurora.aws.plugins.filter.dead_letters import dead_letters
-from csv_importer.files import file_of
+from ansible_collections.csv_to_aurora.importer.plugins.filter.dead_letters import dead_letters
+from csv_importer.objects import object_version_of
 
 BUCKET = "customers"
 
@@ -34,7 +34,7 @@ def message(body: object, **more: Any) -> dict[str, Any]:
     ids=lambda given: given["s3"]["object"]["key"],
 )
 def test_a_record_is_the_file_version_that_the_importer_sees(given: dict[str, Any]) -> None:
-    expected = file_of(given, BUCKET)
+    expected = object_version_of(given, BUCKET)
     assert expected is not None
     ((found,),) = [letter["files"] for letter in dead_letters([message({"Records": [given]})])]
     assert found == {

@@ -58,12 +58,14 @@ def test_flow_log_through_its_life(cloud: Cloud, vpc: str, log_group: str) -> No
     planned = cloud.run("ec2_vpc_flow_log", check=True, **settings)
     assert planned["changed"]
     assert planned["flow_log_id"] is None
+    assert planned["current"] == []
     assert planned["diff"]["before"] == {}
     assert planned["diff"]["after"]["traffic_type"] == "ALL"
     assert stored(cloud, vpc) == []
 
     created = cloud.run("ec2_vpc_flow_log", **settings)
     assert created["changed"]
+    assert created["current"] == []
     (flow_log,) = stored(cloud, vpc)
     assert flow_log["FlowLogId"] == created["flow_log_id"]
     assert stored_tags(cloud, created["flow_log_id"]) == OURS
@@ -72,6 +74,7 @@ def test_flow_log_through_its_life(cloud: Cloud, vpc: str, log_group: str) -> No
         again = cloud.run("ec2_vpc_flow_log", check=check, **settings)
         assert not again["changed"], again["diff"]
         assert again["flow_log_id"] == created["flow_log_id"]
+        assert again["current"] == [again["flow_log"]]
 
     # Tags are changed in place.
     retagged = {**settings, "tags": {**OURS, "Owner": "me"}}
@@ -95,6 +98,7 @@ def test_flow_log_through_its_life(cloud: Cloud, vpc: str, log_group: str) -> No
     replaced = cloud.run("ec2_vpc_flow_log", **refused)
     assert replaced["changed"]
     assert replaced["flow_log_id"] != created["flow_log_id"]
+    assert [found["flow_log_id"] for found in replaced["current"]] == [created["flow_log_id"]]
     assert [found["TrafficType"] for found in stored(cloud, vpc)] == ["REJECT"]
     assert not cloud.run("ec2_vpc_flow_log", **refused)["changed"]
 
@@ -150,6 +154,25 @@ def test_a_moved_destination_replaces_the_flow_log_with_our_tags_only(cloud: Clo
     assert not cloud.run("ec2_vpc_flow_log", resource_id=vpc, tags=OURS, state="absent")["changed"]
 
 
+def test_check_mode_of_an_absent_flow_log_reads_those_with_the_tags(cloud: Cloud, vpc: str, log_group: str) -> None:
+    read: dict[str, Any] = {"resource_id": vpc, "tags": {"Project": "csv"}, "state": "absent"}
+    assert cloud.run("ec2_vpc_flow_log", check=True, **read)["current"] == []
+    foreign: dict[str, Any] = {"resource_id": vpc, "destination": "arn:aws:s3:::audit", "tags": {"Project": "audit"}}
+    cloud.client("s3").create_bucket(Bucket="audit", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    cloud.run("ec2_vpc_flow_log", **foreign)
+    created = cloud.run(
+        "ec2_vpc_flow_log", resource_id=vpc, destination=log_group, iam_role_arn=ROLE, traffic_type="REJECT", tags=OURS
+    )
+    (found,) = cloud.run("ec2_vpc_flow_log", check=True, **read)["current"]
+    assert found["flow_log_id"] == created["flow_log_id"]
+    assert found["resource_id"] == vpc
+    assert found["traffic_type"] == "REJECT"
+    assert found["destination"] == log_group
+    assert found["tags"] == OURS
+    assert len(stored(cloud, vpc)) == 2
+    assert cloud.run("ec2_vpc_flow_log", check=True, **{**read, "resource_id": "vpc-00000000"})["current"] == []
+
+
 @only_moto
 def test_the_arn_and_the_name_of_a_log_group_mean_the_same(cloud: Cloud, vpc: str, log_group: str) -> None:
     arn = f"arn:aws:logs:eu-west-1:123456789012:log-group:{log_group}:*"
@@ -170,7 +193,8 @@ def test_what_does_not_exist_yet_and_what_is_missing(cloud: Cloud) -> None:
 @only_moto
 def test_a_refused_destination_is_named(cloud: Cloud, vpc: str) -> None:
     message = cloud.run.failure("ec2_vpc_flow_log", resource_id=vpc, destination="arn:aws:s3:::nobodys-bucket")
-    assert f"Cannot create the flow log of {vpc}" in message
+    assert message.startswith(f"Cannot create the flow log of {vpc}: ")
     assert "nobodys-bucket" in message
+    assert message.endswith("Check that the destination exists and that the role may write to it.")
     message = cloud.run.failure("ec2_vpc_flow_log", resource_id="vpc-00000000", destination="/flow", iam_role_arn=ROLE)
     assert "Check that the resource" in message

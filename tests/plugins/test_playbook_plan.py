@@ -22,8 +22,20 @@ ROLE = """
 - name: Main | Write the secret
   ansible.builtin.copy: {content: hunter2, dest: "{{ folder }}/secret", mode: "0600"}
   no_log: true
+- name: Main | Check each
+  ansible.builtin.assert:
+    that: item not in broken | default([])
+    fail_msg: "Number {{ item }} is wrong. Set it in {{ folder }}/a/../b."
+    quiet: true
+  loop: [1, 2, 3]
 - name: Main | Break
-  ansible.builtin.assert: {that: not broken | default(false), fail_msg: It is broken. Mend it., quiet: true}
+  ansible.builtin.command: "false"
+  check_mode: false
+  when: fault is defined
+- name: Main | Warn
+  ansible.builtin.set_fact:
+    __notes_read: "{{ lookup('ansible.builtin.file', missing, errors='warn') }}"
+  when: missing is defined
 """
 
 PLAN = """
@@ -59,12 +71,14 @@ def settings(project: Path, **others: object) -> str:
 def test_it_names_what_would_change_and_changes_nothing(project: Path) -> None:
     plan = run_playbook(project / "plan.yml", settings(project))
     assert plan.returncode == 10, plan.stdout + plan.stderr
-    lines = plan.stdout.splitlines()
-    assert "  notes  would create  Write the note" in lines
-    assert "  notes  would create  Write the secret" not in lines
-    assert lines[-1] == "Plan: 1 to create, 1 to change, 0 to delete; 0 as they should be."
-    assert len([line for line in lines if "as they should be" in line]) == 1
-    assert "TASK [" not in plan.stdout
+    lines = [line for line in plan.stdout.splitlines() if line]
+    assert lines == [
+        "  planning notes",
+        "PLAN ***************************************************************************",
+        f"  notes  would create  file {project}/note",
+        f"  notes  would update  file {project}/secret",
+        "Plan: 1 to create, 1 to update, 0 to delete; 0 unchanged.",
+    ]
     assert "hunter2" not in plan.stdout + plan.stderr
     assert not (project / "note").exists()
 
@@ -73,13 +87,13 @@ def test_it_ends_with_0_where_nothing_would_change(project: Path) -> None:
     assert run_playbook(project / "site.yml", settings(project)).returncode == 0
     plan = run_playbook(project / "plan.yml", settings(project))
     assert plan.returncode == 0, plan.stdout + plan.stderr
-    assert plan.stdout.splitlines()[-1] == "Plan: 0 to create, 0 to change, 0 to delete; 2 as they should be."
+    assert plan.stdout.splitlines()[-1] == "Plan: 0 to create, 0 to update, 0 to delete; 2 unchanged."
 
 
 def test_it_takes_the_options_of_the_run_that_asks(project: Path) -> None:
     plan = run_playbook(project / "plan.yml", settings(project), "--tags=note", "--extra-vars=text=other")
     assert plan.returncode == 10
-    assert plan.stdout.splitlines()[-1] == "Plan: 1 to create, 0 to change, 0 to delete; 0 as they should be."
+    assert plan.stdout.splitlines()[-1] == "Plan: 1 to create, 0 to update, 0 to delete; 0 unchanged."
 
 
 def test_with_v_it_shows_all_that_the_playbook_says(project: Path) -> None:
@@ -89,12 +103,29 @@ def test_with_v_it_shows_all_that_the_playbook_says(project: Path) -> None:
     assert "hunter2" not in plan.stdout + plan.stderr
 
 
+def test_warnings_of_the_playbook_are_shown(project: Path) -> None:
+    plan = run_playbook(project / "plan.yml", settings(project, missing="/no/such/file"))
+    assert plan.returncode == 10, plan.stdout + plan.stderr
+    assert "/no/such/file" in plan.stderr
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        ({"broken": True}, "It is broken. Mend it."),
-        ({"site": "- name: No playbook\n  hosts: localhost\n  tusks: []\n"}, "'tusks' is not a valid attribute"),
+        (
+            {"broken": [1, 3]},
+            "FAILED: Number 1 is wrong. Set it in {folder}/b. Number 3 is wrong. Set it in {folder}/b.",
+        ),
+        (
+            {"fault": True},
+            "FAILED: Break: The command exited with a non-zero return code. Run again with -v for the whole answer.",
+        ),
+        (
+            {"site": "- name: No playbook\n  hosts: localhost\n  tusks: []\n"},
+            "'tusks' is not a valid attribute",
+        ),
     ],
+    ids=["loop", "module", "syntax"],
 )
 def test_a_failure_is_told_in_the_playbook_s_words_and_is_no_plan(
     project: Path, spoil: dict[str, object], said: str
@@ -103,6 +134,8 @@ def test_a_failure_is_told_in_the_playbook_s_words_and_is_no_plan(
         (project / "site.yml").write_text(str(spoil.pop("site")))
     plan = run_playbook(project / "plan.yml", settings(project, **spoil))
     assert plan.returncode == 2
-    assert said in " ".join((plan.stdout + plan.stderr).split())
+    assert said.format(folder=project) in " ".join((plan.stdout + plan.stderr).split())
+    assert "One or more items failed" not in plan.stdout + plan.stderr
     assert "Traceback" not in plan.stdout + plan.stderr
-    assert "as they should be" not in plan.stdout.replace("0 as they should be; 1 failed", "")
+    assert "PLAN ***" not in plan.stdout
+    assert plan.stdout.splitlines()[-1] == "Run: 0 created, 0 updated, 0 deleted; 0 unchanged; 1 failed."

@@ -8,49 +8,62 @@ import pty
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from playbook_runner import run_playbook
 
+from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.changes import action_of, merged
+from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.subjects import MANAGES, subject_of
+
 ROLE = """
-- name: Present | Compare the bucket with what it should be
-  csv_to_aurora.aws.resource_plan: {kind: bucket, name: data, before: "{{ found }}", after: {versioning: true}}
-  register: __store_bucket_plan
-
-- name: Present | Compare the rule with what it should be
-  csv_to_aurora.aws.resource_plan: {kind: rule, name: old, before: {days: 1}, after: {days: 1}}
-  register: __store_rule_plan
-
-- name: Present | Compare the subnets with what they should be
-  csv_to_aurora.aws.resource_plan: {kind: subnet, name: "net-{{ item }}", before: "{{ found }}", after: {zone: a}}
-  loop: [a, b]
-  loop_control: {label: "{{ item }}"}
-  register: __store_subnets_plan
-
-- name: Present | Create or mend the bucket
-  ansible.builtin.command: "true"
-  when: __store_bucket_plan.differs and not ansible_check_mode
+- name: Present | Create or update the bucket
+  csv_to_aurora.aws.resource:
+    kind: bucket
+    name: data
+    current: "{{ found }}"
+    desired: {versioning: true}
+    apply: {ansible.builtin.command: {_raw_params: "true"}}
 
 - name: Present | Tag the bucket
-  ansible.builtin.command: "true"
-  when: __store_bucket_plan.differs and not ansible_check_mode
+  csv_to_aurora.aws.resource:
+    kind: bucket
+    name: data
+    current: "{{ found and {'versioning': true, 'tags': 1} or {'versioning': true} }}"
+    desired: {tags: 1}
+    apply: {ansible.builtin.command: {_raw_params: "true"}}
 
-- name: Present | Mend the rule
-  ansible.builtin.command: "true"
-  when: __store_rule_plan.differs and not ansible_check_mode
+- name: Present | Create or update the rule
+  csv_to_aurora.aws.resource: {kind: rule, name: old, current: {days: 1}, desired: {days: 1}}
 
-- name: Present | Create or mend the subnets
-  ansible.builtin.command: "true"
-  loop: "{{ __store_subnets_plan.results | selectattr('differs') | map(attribute='item') }}"
-  loop_control: {label: "{{ item }}"}
-  when: not ansible_check_mode
+- name: Present | Remove what has never been
+  csv_to_aurora.aws.resource: {kind: rule, name: older, current: {}, desired: {}}
+
+- name: Present | Create or update the subnets
+  csv_to_aurora.aws.resource:
+    kind: subnet
+    name: "net-{{ item }}"
+    current: "{{ found }}"
+    desired: {zone: a}
+    apply: {ansible.builtin.command: {_raw_params: "true"}}
+  loop: [a, b]
+  loop_control: {label: "number {{ item }}"}
+
+- name: Present | Create or update the secret
+  csv_to_aurora.aws.resource:
+    kind: secret
+    name: login
+    current: "{{ found }}"
+    desired: {password: hunter2}
+    apply: {ansible.builtin.command: {_raw_params: "true"}}
+  no_log: true
 
 - name: Present | Make the folders of {{ folder | basename }}
   ansible.builtin.file: {path: "{{ folder }}/{{ item }}", state: directory, mode: "0755"}
   loop: [in, out]
-  loop_control: {label: "folder {{ item }}"}
 
 - name: Present | Set the password
   ansible.builtin.copy: {content: "{{ item.password }}", dest: "{{ folder }}/password", mode: "0600"}
@@ -62,6 +75,10 @@ ROLE = """
   ansible.builtin.file: {path: "{{ folder }}/never", state: directory, mode: "0755"}
   check_mode: true
 
+- name: Present | Ask a command
+  ansible.builtin.command: "true"
+  changed_when: false
+
 - name: Present | Note a fact
   ansible.builtin.set_fact: {__store_fact: 1}
 
@@ -70,6 +87,12 @@ ROLE = """
 """
 
 PLAYBOOK = """
+- name: Plan
+  hosts: localhost
+  gather_facts: false
+  check_mode: true
+  roles: [store]
+
 - name: Store
   hosts: localhost
   gather_facts: false
@@ -77,6 +100,17 @@ PLAYBOOK = """
   tasks:
     - name: Remove the note
       ansible.builtin.file: {path: "{{ folder }}/note", state: absent}
+    - name: Start the emulator
+      ansible.builtin.command: "true"
+      loop: [one]
+      changed_when: not found
+      when: not ansible_check_mode
+      vars:
+        emulator_resource: {kind: emulator, name: "{{ found | length }} {{ item }}", action: create}
+    - name: Run something that nobody describes
+      ansible.builtin.command: "true hunter2"
+      changed_when: not found
+      when: not ansible_check_mode
     - name: Fail and recover
       block:
         - name: Fail
@@ -87,6 +121,8 @@ PLAYBOOK = """
     - name: Fail and do not mind
       ansible.builtin.command: "false"
       ignore_errors: true
+    - name: Say what is next
+      ansible.builtin.set_stats: {data: {run_summary: {show: ["Read {{ folder }}/in/../out."]}}}
 """
 
 REMOVING = """
@@ -98,34 +134,44 @@ REMOVING = """
       ansible.builtin.file: {path: "{{ folder }}/note", state: absent}
 """
 
-FAILING = """
-- name: Store
-  hosts: localhost
-  gather_facts: false
-  tasks:
-    - name: Load the role
-      ansible.builtin.include_role: {name: broken}
-"""
-
-DRIFTED = """
-- name: Present | Compare the bucket with what it should be
-  csv_to_aurora.aws.resource_plan:
-    kind: bucket
-    name: data
-    before: {tags: {Team: red, Old: "1"}, days: 3, rules: [a, b], text: "{{ 'x' * 300 }}", same: 1}
-    after: {tags: {Team: blue, New: "2"}, days: 4, rules: [b, c], text: y, same: 1}
-- name: Present | Check that the bucket may be replaced
-  ansible.builtin.assert: {that: false, fail_msg: It may not be replaced.}
-  ignore_errors: "{{ ansible_check_mode }}"
-"""
-
 LOADING = """
 - name: Store
   hosts: localhost
   gather_facts: false
   tasks:
     - name: Load the role
-      ansible.builtin.include_role: {name: drifted}
+      ansible.builtin.include_role: {name: loaded}
+"""
+
+BROKEN = """
+- name: Present | Write
+  ansible.builtin.copy: {content: hello, dest: "{{ folder }}/written", mode: "0600"}
+- name: Present | Check each
+  ansible.builtin.assert: {that: item == 2, fail_msg: "Number {{ item }} is wrong.", quiet: true}
+  loop: [1, 2, 3]
+"""
+
+DRIFTED = """
+- name: Present | Create or update the bucket
+  csv_to_aurora.aws.resource:
+    kind: bucket
+    name: data
+    current: {tags: {Team: red, Old: "1"}, days: 3, rules: [a, b], text: "{{ 'x' * 300 }}", same: 1}
+    desired: {tags: {Team: blue, New: "2"}, days: 4, rules: [b, c], text: y, same: 1}
+- name: Present | Create or update the logging of the bucket
+  csv_to_aurora.aws.resource: {kind: bucket, name: data, current: {log: a, id: 1}, desired: {log: b}}
+- name: Present | Create or replace the instance
+  csv_to_aurora.aws.resource:
+    kind: instance
+    name: app
+    current: {type: small}
+    desired: {type: large}
+    replace_on: [type]
+    refuse: [{when: "action == 'replace'", message: It would be replaced.}]
+- name: Present | Check that the bucket may be replaced
+  ansible.builtin.assert: {that: item == 2, fail_msg: "It may not be replaced ({{ item }}).", quiet: true}
+  loop: [1, 2, 3]
+  ignore_errors: "{{ ansible_check_mode }}"
 """
 
 STEERING = """
@@ -144,15 +190,7 @@ STEERING = """
       ansible.builtin.command: "{{ command }}"
 """
 
-RESOURCES = [
-    ("store", "bucket data", "create"),
-    ("store", "subnet net-a", "create"),
-    ("store", "subnet net-b", "create"),
-    ("store", "folder in", "create"),
-    ("store", "folder out", "create"),
-    ("store", None, "change"),
-    (None, None, "delete"),
-]
+KEYS = ["host", "remote", "role", "kind", "name", "action", "module", "fields", "diff", "seconds", "task", "item"]
 
 
 @dataclass
@@ -164,20 +202,20 @@ class Run:
     returncode: int
 
     @property
-    def summary(self) -> list[str]:
-        """The lines after the recap."""
-        return self.output[self.output.index("PLAY RECAP") :].splitlines()
+    def lines(self) -> list[str]:
+        """What was printed, line by line."""
+        return self.output.splitlines()
 
     @property
     def totals(self) -> str:
         """The one line of totals."""
-        (line,) = [line for line in self.summary if "as they should be" in line]
+        (line,) = [line for line in self.lines if "unchanged" in line]
         return line
 
     @property
-    def resources(self) -> list[tuple[str | None, str | None, str]]:
+    def resources(self) -> list[tuple[str | None, str, str, str]]:
         """What was changed, in order."""
-        return [(change["role"], change["item"], change["action"]) for change in self.plan["changes"]]
+        return [(change["role"], change["kind"], change["name"], change["action"]) for change in self.plan["changes"]]
 
 
 class Project:
@@ -202,9 +240,9 @@ class Project:
         }
 
     def run(self, found: dict[str, Any], *arguments: str) -> Run:
-        """Run the playbook with what its comparisons find."""
+        """Run the playbook with what its info modules find."""
         facts = json.dumps({"found": found, "folder": str(self.folder / "made")})
-        run = run_playbook(self.playbook, "--diff", f"--extra-vars={facts}", *arguments, **self.environment)
+        run = run_playbook(self.playbook, f"--extra-vars={facts}", *arguments, **self.environment)
         return Run(run.stdout + run.stderr, json.loads(self.plan_file.read_text()), run.returncode)
 
 
@@ -215,6 +253,22 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     (found.folder / "made").mkdir()
     (found.folder / "made/note").touch()
     return found
+
+
+@pytest.fixture(scope="module")
+def resources(project: Project) -> list[tuple[str | None, str, str, str]]:
+    """What a plan can know of the changes of the first run."""
+    made = project.folder / "made"
+    return [
+        ("store", "bucket", "data", "create"),
+        ("store", "subnet", "net-a", "create"),
+        ("store", "subnet", "net-b", "create"),
+        ("store", "secret", "login", "create"),
+        ("store", "directory", f"{made}/in", "create"),
+        ("store", "directory", f"{made}/out", "create"),
+        ("store", "file", f"{made}/password", "update"),
+        (None, "file", f"{made}/note", "delete"),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -232,59 +286,70 @@ def first(project: Project, plan: Run) -> Run:
 
 @pytest.fixture(scope="module")
 def second(project: Project, first: Run) -> Run:
-    """The run after that run, with everything found as it should be."""
+    """The run after that run, with everything unchanged."""
     assert not first.plan["check"]
-    return project.run({"versioning": True, "zone": "a"})
+    return project.run({"versioning": True, "zone": "a", "password": "hunter2"})
 
 
-def test_plan_names_what_would_change(plan: Run) -> None:
-    assert plan.resources == RESOURCES
-    assert "  store     would create  bucket data" in plan.summary
-    assert "  playbook  would delete  Remove the note" in plan.summary
+type Resources = list[tuple[str | None, str, str, str]]
 
 
-def test_run_changes_what_the_plan_named(plan: Run, first: Run) -> None:
-    assert first.resources == plan.resources
-    assert [change["task"] for change in first.plan["changes"]] == [change["task"] for change in plan.plan["changes"]]
-    assert first.plan["totals"] == plan.plan["totals"]
-    assert "  store     created       subnet net-b" in first.summary
-    assert "  store     created       Make the folders of made: folder in" in first.summary
-    assert "  playbook  deleted       Remove the note" in first.summary
+def test_a_plan_names_what_would_change(plan: Run, project: Project, resources: Resources) -> None:
+    assert plan.resources == resources
+    assert "  store     would create  bucket data" in plan.lines
+    assert f"  playbook  would delete  file {project.folder}/made/note" in plan.lines
+    assert {change["seconds"] for change in plan.plan["changes"]} == {None}
+    assert list(plan.plan["changes"][0]) == KEYS
 
 
-def test_second_run_changes_nothing(second: Run) -> None:
+def test_a_run_changes_what_the_plan_named(first: Run, resources: Resources) -> None:
+    stated = [(None, "emulator", "0 one", "create"), (None, "command", "true", "update")]
+    assert first.resources == resources + stated
+    assert all(isinstance(change["seconds"], float) for change in first.plan["changes"])
+    # The list has been shown line by line.
+    assert not [line for line in first.lines if "would" in line or "PLAN" in line or "RECAP" in line]
+
+
+def test_a_second_run_changes_nothing(second: Run) -> None:
     assert second.plan["changes"] == []
-    assert "  Nothing changed." in second.summary
-    # bucket, rule, two subnets, two folders, the password; the note.
-    assert second.plan["roles"]["store"]["unchanged"] == 7
-    assert second.plan["totals"] == {"create": 0, "change": 0, "delete": 0, "unchanged": 8, "failed": 0}
+    # bucket, rule, two subnets, secret, two folders, the password; the emulator.
+    assert second.plan["roles"] == {
+        "store": {"create": 0, "update": 0, "replace": 0, "delete": 0, "unchanged": 8, "failed": 0},
+        "playbook": {"create": 0, "update": 0, "replace": 0, "delete": 0, "unchanged": 1, "failed": 0},
+    }
 
 
 def test_totals_count_what_is_listed(first: Run) -> None:
     assert first.plan["roles"] == {
-        "store": {"create": 5, "change": 1, "delete": 0, "unchanged": 1, "failed": 0},
-        "playbook": {"create": 0, "change": 0, "delete": 1, "unchanged": 0, "failed": 0},
+        "store": {"create": 6, "update": 1, "replace": 0, "delete": 0, "unchanged": 1, "failed": 0},
+        "playbook": {"create": 1, "update": 1, "replace": 0, "delete": 1, "unchanged": 0, "failed": 0},
     }
-    assert first.totals == "Run: 5 created, 1 changed, 1 deleted; 1 as they should be."
 
 
-def test_there_is_one_line_of_totals(plan: Run, second: Run) -> None:
-    assert plan.totals == "Plan: 5 to create, 1 to change, 1 to delete; 1 as they should be."
-    assert second.totals == "Run: 0 created, 0 changed, 0 deleted; 8 as they should be."
+def test_a_run_ends_with_its_totals_and_what_the_playbook_shows(
+    project: Project, plan: Run, first: Run, second: Run
+) -> None:
+    assert plan.totals == "Plan: 6 to create, 1 to update, 1 to delete; 1 unchanged."
+    assert first.totals == "Run: 7 created, 2 updated, 1 deleted; 1 unchanged."
+    assert second.totals == "Run: 0 created, 0 updated, 0 deleted; 9 unchanged."
+    assert f"Read {project.folder}/made/out." in first.lines
 
 
-def test_diff_is_what_the_module_told(plan: Run) -> None:
-    bucket = plan.plan["changes"][0]
-    assert bucket["module"] == "csv_to_aurora.aws.resource_plan"
+def test_a_diff_is_what_the_module_told(plan: Run, project: Project) -> None:
+    bucket, file = plan.plan["changes"][0], plan.plan["changes"][4]
+    assert bucket["module"] == "csv_to_aurora.aws.resource"
     assert bucket["diff"]["before"] == {}
-    assert bucket["diff"]["after"] == {"versioning": True}
+    assert bucket["diff"]["after"] == {"versioning": True, "tags": 1}  # of two tasks
+    # Files are always compared, but their content is for those who ask for it.
+    assert file["diff"] is None
+    asked = project.run({"versioning": False, "zone": "a"}, "--check", "--diff")
+    assert asked.plan["changes"][0]["fields"] == ["versioning"]
 
 
 def test_secrets_are_listed_by_name_alone(plan: Run, first: Run) -> None:
     for run in (plan, first):
-        (password,) = [change for change in run.plan["changes"] if change["task"] == "Set the password"]
-        assert password["item"] is None
-        assert password["diff"] is None
+        hidden = [change for change in run.plan["changes"] if change["name"].endswith(("password", "login"))]
+        assert [(change["fields"], change["diff"]) for change in hidden] == [(None, None)] * 2
         assert "hunter2" not in json.dumps(run.plan)
         assert "hunter2" not in run.output
 
@@ -322,16 +387,22 @@ def test_colours_on_a_terminal_only(tmp_path: Path, plan: Run) -> None:
     assert "\x1b[" in line
 
 
-def test_a_failure_is_counted_where_it_happened(tmp_path: Path) -> None:
-    broken = "- name: Present | Break\n  ansible.builtin.command: 'false'\n  loop: [1, 2]\n"
-    run = Project(tmp_path, FAILING, {"broken": broken}).run({})
+def test_a_failure_is_counted_where_it_happened_and_says_why(tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    run = Project(tmp_path, LOADING, {"loaded": BROKEN}).run({})
     assert run.returncode == 2
-    assert run.plan["roles"]["broken"]["failed"] == 1
+    assert run.plan["roles"]["loaded"]["failed"] == 1
     assert run.plan["totals"]["failed"] == 1
     assert run.plan["failures"] == [
-        {"host": "localhost", "role": "broken", "task": "Break", "message": "One or more items failed"}
+        {
+            "host": "localhost",
+            "role": "loaded",
+            "task": "Check each",
+            "message": "Number 1 is wrong.\nNumber 3 is wrong.",
+        }
     ]
-    assert run.totals.endswith("; 1 failed.")
+    assert run.totals == "Run: 1 created, 0 updated, 0 deleted; 0 unchanged; 1 failed."
+    assert "One or more items failed" not in run.output
 
 
 def test_a_file_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
@@ -343,13 +414,14 @@ def test_a_file_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_plan_has_the_fields_that_differ_and_where_a_run_would_stop(tmp_path: Path) -> None:
-    run = Project(tmp_path, LOADING, {"drifted": DRIFTED}).run({}, "--check")
+    run = Project(tmp_path, LOADING, {"loaded": DRIFTED}).run({}, "--check")
     assert run.returncode == 0
-    (change,) = run.plan["changes"]
-    assert change["fields"] == ["tags", "days", "rules", "text"]
-    lines = [line.strip() for line in run.summary]
-    start = lines.index("drifted  would change  bucket data")
-    assert lines[start + 1 : start + 8] == [
+    bucket, instance = run.plan["changes"]
+    assert bucket["fields"] == ["tags", "days", "rules", "text", "log"]
+    assert instance["action"] == "replace"
+    lines = [line.strip() for line in run.lines]
+    start = lines.index("loaded  would update  bucket data")
+    assert lines[start + 1 : start + 11] == [
         "tags.Team: red → blue",
         "tags.Old: 1 → none",
         "tags.New: none → 2",
@@ -357,9 +429,19 @@ def test_a_plan_has_the_fields_that_differ_and_where_a_run_would_stop(tmp_path: 
         "rules: - a",
         "rules: + c",
         f"text: {'x' * 139}… → y",
+        "log: a → b",
+        "loaded  would replace instance app",
+        "type: small → large",
     ]
-    assert [refusal["message"] for refusal in run.plan["refusals"]] == ["It may not be replaced."]
-    assert lines[lines.index("A run would stop here:") + 1] == "drifted: It may not be replaced."
+    refusals = ["It would be replaced.", "It may not be replaced (1).\nIt may not be replaced (3)."]
+    assert [refusal["message"] for refusal in run.plan["refusals"]] == refusals
+    stop = lines.index("A run would stop here:")
+    assert lines[stop + 1 : stop + 4] == [
+        "loaded: It would be replaced.",
+        "loaded: It may not be replaced (1).",
+        "It may not be replaced (3).",
+    ]
+    assert run.totals == "Plan: 0 to create, 1 to update, 1 to replace, 0 to delete; 0 unchanged."
 
 
 def test_a_playbook_can_show_another_plan_and_choose_the_exit_code(tmp_path: Path, plan: Run) -> None:
@@ -373,7 +455,112 @@ def test_a_playbook_can_show_another_plan_and_choose_the_exit_code(tmp_path: Pat
         assert run.returncode == code, run.stdout + run.stderr
         assert "  store     would create  bucket data" in run.stdout
         assert run.stdout.splitlines()[-2:] == [
-            "Plan: 5 to create, 1 to change, 1 to delete; 1 as they should be.",
+            "Plan: 6 to create, 1 to update, 1 to delete; 1 unchanged.",
             "Go on.",
         ]
         assert "Traceback" not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "kind", "name", "action"),
+    [
+        ("ansible.builtin.apt", {"name": ["nginx"], "state": "present"}, "package", "nginx", "create"),
+        ("ansible.builtin.apt", {"pkg": ["nginx", "curl"], "state": "absent"}, "package", "nginx, curl", "delete"),
+        ("ansible.builtin.apt", {"name": "nginx", "state": "latest"}, "package", "nginx", "update"),
+        ("ansible.builtin.apt", {"update_cache": True}, "package index", "", "update"),
+        ("ansible.builtin.service", {"name": "nftables", "enabled": True}, "service", "nftables", "update"),
+        ("ansible.builtin.user", {"name": "ada", "password": "hunter2"}, "user", "ada", "update"),
+        ("ansible.builtin.template", {"src": "a.j2", "dest": "/etc/a/../b"}, "file", "/etc/b", "update"),
+        ("ansible.builtin.lineinfile", {"path": "/etc/a", "line": "hunter2"}, "file", "/etc/a", "update"),
+        ("ansible.mysql.mysql_user", {"name": "app", "password": "hunter2"}, "database user", "app", "update"),
+        ("ansible.mysql.mysql_db", {"name": "shop"}, "database", "shop", "create"),
+        ("ansible.mysql.mysql_db", {"name": "shop", "state": "absent"}, "database", "shop", "delete"),
+        ("ansible.mysql.mysql_query", {"query": "CREATE TABLE IF NOT EXISTS `a` (b INT)"}, "table", "a", "create"),
+        ("ansible.mysql.mysql_query", {"query": ["DELETE FROM a WHERE b = 'hunter2'"]}, "table", "a", "update"),
+        ("ansible.mysql.mysql_query", {"query": "drop user 'ada'@'%'"}, "database user", "ada", "delete"),
+        ("ansible.mysql.mysql_query", {"query": "ALTER USER %s IDENTIFIED BY %s"}, "database user", "", "update"),
+        ("ansible.mysql.mysql_query", {"query": "SET PASSWORD = 'hunter2'"}, "SQL statement", "", "update"),
+        (
+            "amazon.aws.s3_object",
+            {"bucket": "data", "object": "a.csv", "mode": "put"},
+            "object",
+            "data/a.csv",
+            "create",
+        ),
+        ("ansible.builtin.command", {"cmd": "true", "creates": "/a/./b"}, "file", "/a/b", "create"),
+        ("ansible.builtin.command", {"argv": ["/usr/bin/tool", "hunter2"]}, "command", "tool", "update"),
+        ("ansible.builtin.shell", {"_raw_params": "TOKEN=hunter2 tool"}, "command", "", "update"),
+        ("some.other.big_thing", {"name": "a", "secret": "hunter2"}, "big thing", "a", "update"),
+        ("some.other.big_thing", {"name": "{{ never_filled_in }}"}, "big thing", "", "update"),
+    ],
+)
+def test_a_module_tells_what_its_task_manages(
+    module: str, arguments: dict[str, Any], kind: str, name: str, action: str
+) -> None:
+    task = SimpleNamespace(resolved_action=module, action=module, no_log=False)
+    result: Any = SimpleNamespace(task=task, _task_fields={"args": arguments}, result={})
+    found = subject_of(result)
+    assert (found.kind, found.name) == (kind, name)
+    assert (found.action or action_of(module, arguments, None)) == action
+    assert found.is_known == (module in MANAGES and kind != "package index")
+
+
+@pytest.mark.parametrize(
+    ("actions", "action"),
+    [
+        (["create", "update"], "create"),
+        (["update", "create"], "update"),
+        (["update", "replace", "update"], "replace"),
+        (["update", "delete"], "delete"),
+        (["create", "delete"], "delete"),
+        (["delete", "create"], "replace"),
+    ],
+)
+def test_several_changes_of_a_resource_come_to_one(actions: list[str], action: str) -> None:
+    assert reduce(merged, actions) == action
+
+
+# What follows goes with resource_plan.
+
+COMPARED = """
+- name: Present | Plan the bucket
+  csv_to_aurora.aws.resource_plan: {kind: bucket, name: data, before: "{{ found }}", after: {versioning: true}}
+  register: __loaded_bucket_plan
+- name: Present | Plan the rule
+  csv_to_aurora.aws.resource_plan: {kind: rule, name: old, before: {days: 1}, after: {days: 2}}
+  register: __loaded_rule_plan
+- name: Present | Plan the subnets
+  csv_to_aurora.aws.resource_plan: {kind: subnet, name: "net-{{ item }}", before: "{{ found }}", after: {zone: a}}
+  loop: [a, b]
+  loop_control: {label: "{{ item }}"}
+  register: __loaded_subnets_plan
+- name: Present | Create or update the bucket
+  ansible.builtin.command: "true"
+  when: __loaded_bucket_plan.differs and not ansible_check_mode
+- name: Present | Tag the bucket
+  ansible.builtin.command: "true"
+  when: __loaded_bucket_plan.differs and not ansible_check_mode
+- name: Present | Update the rule
+  ansible.builtin.command: "true"
+  when: __loaded_rule_plan.differs and not ansible_check_mode
+- name: Present | Create or update the subnets
+  ansible.builtin.command: "true"
+  loop: "{{ __loaded_subnets_plan.results | selectattr('differs') | map(attribute='item') }}"
+  loop_control: {label: "{{ item }}"}
+  when: not ansible_check_mode
+"""
+
+
+def test_a_task_acts_on_what_was_compared(tmp_path: Path) -> None:
+    project = Project(tmp_path, LOADING, {"loaded": COMPARED})
+    plan, run = project.run({}, "--check"), project.run({})
+    assert run.resources == [
+        ("loaded", "bucket", "data", "create"),
+        ("loaded", "rule", "old", "update"),
+        ("loaded", "subnet", "net-a", "create"),
+        ("loaded", "subnet", "net-b", "create"),
+    ]
+    assert plan.resources == run.resources
+    assert [change["item"] for change in run.plan["changes"]][1:3] == ["rule old", "subnet net-a"]
+    assert len([line for line in run.lines if line.startswith("  created  bucket data")]) == 1
+    assert project.run({"versioning": True, "zone": "a"}).totals == "Run: 0 created, 1 updated, 0 deleted; 3 unchanged."

@@ -1,4 +1,4 @@
-"""A secret's way through a rotation."""
+"""The stages of a secret's rotation."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def secret(cloud: Cloud) -> str:
 
 def value(cloud: Cloud, secret: str, label: str = "AWSCURRENT") -> str:
     """What is read under a label."""
-    answer = cloud.client("secretsmanager").get_secret_value(SecretId=secret, VersionStage=label)
-    return str(answer["SecretString"])
+    response = cloud.client("secretsmanager").get_secret_value(SecretId=secret, VersionStage=label)
+    return str(response["SecretString"])
 
 
 def test_a_rotation_goes_through_its_stages(cloud: Cloud, secret: str) -> None:
@@ -42,7 +42,7 @@ def test_a_rotation_goes_through_its_stages(cloud: Cloud, secret: str) -> None:
     assert not cloud.run(MODULE, name=secret, state="finished")["changed"]
 
 
-def test_what_was_interrupted_goes_on_with_the_same_value(cloud: Cloud, secret: str) -> None:
+def test_an_interrupted_rotation_is_resumed_with_the_same_value(cloud: Cloud, secret: str) -> None:
     cloud.run(MODULE, name=secret, state="pending", value="new")
     again = cloud.run(MODULE, name=secret, state="pending", value="newer")
     assert not again["changed"]
@@ -53,7 +53,7 @@ def test_what_was_interrupted_goes_on_with_the_same_value(cloud: Cloud, secret: 
     assert value(cloud, secret) == "new"
 
 
-def test_check_mode_says_it_and_changes_nothing(cloud: Cloud, secret: str) -> None:
+def test_check_mode_reports_the_change_and_writes_nothing(cloud: Cloud, secret: str) -> None:
     planned = cloud.run(MODULE, check=True, name=secret, state="pending", value="new")
     assert planned["changed"]
     versions = cloud.client("secretsmanager").describe_secret(SecretId=secret)["VersionIdsToStages"]
@@ -63,7 +63,7 @@ def test_check_mode_says_it_and_changes_nothing(cloud: Cloud, secret: str) -> No
 def test_steps_out_of_order_are_refused(cloud: Cloud, secret: str) -> None:
     assert "No rotation" in cloud.run.failure(MODULE, name=secret, state="current")
     cloud.run(MODULE, name=secret, state="pending", value="new")
-    assert "read by nobody yet" in cloud.run.failure(MODULE, name=secret, state="finished")
+    assert "is still AWSPENDING" in cloud.run.failure(MODULE, name=secret, state="finished")
 
 
 def test_no_value_is_returned(cloud: Cloud, secret: str) -> None:

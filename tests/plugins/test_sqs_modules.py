@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+import boto3
 import pytest
+from ansible_collections.amazon.aws.plugins.module_utils.retries import RetryingBotoClientWrapper
+from botocore.stub import Stubber
 from emulated_cloud import Cloud
+
+from ansible_collections.csv_to_aurora.aws.plugins.module_utils.common import aws_retry
+from ansible_collections.csv_to_aurora.aws.plugins.modules.sqs_queue import create
 
 
 @pytest.fixture
@@ -32,7 +38,7 @@ def visible(cloud: Cloud, queue: str) -> int:
     return int(attributes["Attributes"]["ApproximateNumberOfMessages"])
 
 
-def test_looking_returns_each_message_once_and_keeps_it(cloud: Cloud, queue: str) -> None:
+def test_reading_returns_each_message_once_and_keeps_it(cloud: Cloud, queue: str) -> None:
     for check in (True, False):
         result = cloud.run("sqs_message_info", check=check, name=queue)
         assert not result["changed"]
@@ -60,7 +66,7 @@ def test_delete_what_was_read(cloud: Cloud, queue: str) -> None:
     assert taken["message_id"] not in {message["message_id"] for message in left}
 
 
-def test_a_message_only_looked_at_can_be_deleted(cloud: Cloud, queue: str) -> None:
+def test_a_message_that_was_only_read_can_be_deleted(cloud: Cloud, queue: str) -> None:
     handle = cloud.run("sqs_message_info", name=queue, limit=1)["messages"][0]["receipt_handle"]
     assert cloud.run("sqs_message", name=queue, receipt_handle=handle)["changed"]
     assert visible(cloud, queue) == 22
@@ -98,20 +104,48 @@ def test_a_queue_through_its_life(cloud: Cloud) -> None:
     }
     client = cloud.client("sqs")
 
-    assert cloud.run("sqs_queue", check=True, **wanted)["changed"]
+    planned = cloud.run("sqs_queue", check=True, **wanted)
+    assert planned["changed"]
+    assert (planned["queue_url"], planned["queue_arn"]) == (None, None)
     assert cloud.run("sqs_queue_info", name=wanted["name"])["queue"] == {}
-    assert cloud.run("sqs_queue", **wanted)["changed"]
+    created = cloud.run("sqs_queue", **wanted)
+    assert created["changed"]
     queue = cloud.run("sqs_queue_info", name=wanted["name"])["queue"]
+    assert (created["queue_url"], created["queue_arn"]) == (queue["url"], queue["arn"])
     assert (queue["attributes"]["MessageRetentionPeriod"], queue["tags"]) == ("1209600", wanted["tags"])
-    assert not cloud.run("sqs_queue", **wanted)["changed"]
+    again = cloud.run("sqs_queue", **wanted)
+    assert not again["changed"]
+    assert again["queue_arn"] == queue["arn"]
 
     client.tag_queue(QueueUrl=queue["url"], Tags={"Mine": "x", "N": "2"})
     client.set_queue_attributes(QueueUrl=queue["url"], Attributes={"MessageRetentionPeriod": "60"})
     assert cloud.run("sqs_queue", check=True, **wanted)["changed"]
     assert cloud.run("sqs_queue", **wanted)["changed"]
-    mended = cloud.run("sqs_queue_info", name=wanted["name"])["queue"]
-    assert (mended["attributes"]["MessageRetentionPeriod"], mended["tags"]) == ("1209600", wanted["tags"])
+    updated = cloud.run("sqs_queue_info", name=wanted["name"])["queue"]
+    assert (updated["attributes"]["MessageRetentionPeriod"], updated["tags"]) == ("1209600", wanted["tags"])
 
     assert cloud.run("sqs_queue", check=True, name=wanted["name"], state="absent")["changed"]
-    assert cloud.run("sqs_queue", name=wanted["name"], state="absent")["changed"]
+    deleted = cloud.run("sqs_queue", name=wanted["name"], state="absent")
+    assert deleted["changed"]
+    assert (deleted["queue_url"], deleted["queue_arn"]) == (None, None)
     assert not cloud.run("sqs_queue", name=wanted["name"], state="absent")["changed"]
+
+
+def test_the_call_that_creates_a_queue_tags_it() -> None:
+    # Emulators do not show with which call a tag came: hence the stub at the API's edge.
+    client = boto3.client("sqs", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    url, arn = "https://sqs.eu-west-1.amazonaws.com/123456789012/q", "arn:aws:sqs:eu-west-1:123456789012:q"
+    with Stubber(client) as stub:
+        stub.add_response(
+            "create_queue",
+            {"QueueUrl": url},
+            {"QueueName": "q", "Attributes": {"MessageRetentionPeriod": "60"}, "tags": {"Project": "p"}},
+        )
+        stub.add_response(
+            "get_queue_attributes",
+            {"Attributes": {"QueueArn": arn}},
+            {"QueueUrl": url, "AttributeNames": ["QueueArn"]},
+        )
+        retrying = RetryingBotoClientWrapper(client, aws_retry())
+        assert create(retrying, "q", {"message_retention_period": 60, "tags": {"Project": "p"}}) == (url, arn)
+        stub.assert_no_pending_responses()

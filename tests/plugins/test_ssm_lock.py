@@ -1,4 +1,4 @@
-"""The lock of an environment: one holder at a time, given back however a run ends."""
+"""The lock of an environment: one holder at a time, released however a run ends."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ PLAYBOOK = """
       module_defaults: {csv_to_aurora.aws.ssm_lock: "{{ cloud_connection }}"}
       register: taken
       changed_when: false
-    - name: Take the lock from whoever has it
+    - name: Release the lock
       csv_to_aurora.aws.ssm_lock: {name: "{{ lock }}", state: released, lock_id: "{{ taken.lock.id }}"}
       module_defaults: {csv_to_aurora.aws.ssm_lock: "{{ cloud_connection }}"}
-      when: give_back | default(false)
+      when: release_early | default(false)
     - name: Work
       ansible.builtin.command: "{{ work }}"
 
@@ -152,11 +152,11 @@ def boto3_command(cloud: Cloud, call: str) -> str:
 def test_a_run_releases_its_lock_whether_it_fails_or_not(
     ministack: Cloud, lock: str, playbook: Path, code: int
 ) -> None:
-    # Ends with another code where there is no lock.
-    work = boto3_command(ministack, f"ssm.get_parameter(Name='{lock}'); raise SystemExit({code})")
-    run = run_playbook(playbook, *arguments(ministack, lock, work))
+    seen = playbook.with_name("seen")
+    call = f"value = ssm.get_parameter(Name='{lock}'); open('{seen}', 'w'); raise SystemExit({code})"
+    run = run_playbook(playbook, *arguments(ministack, lock, boto3_command(ministack, call)))
     assert run.returncode == (2 if code else 0), run.stdout + run.stderr
-    assert not code or f"rc: {code}" in run.stdout
+    assert seen.exists(), "the lock was not held while the run was in progress"
     assert stored(ministack, lock) is None
 
 
@@ -168,10 +168,10 @@ def test_a_run_that_finds_it_held_leaves_it_held(ministack: Cloud, lock: str, pl
     assert stored(ministack, lock) == kept
 
 
-def test_what_a_run_has_given_back_is_another_s(ministack: Cloud, lock: str, playbook: Path) -> None:
+def test_a_lock_that_a_run_has_released_belongs_to_the_next_run(ministack: Cloud, lock: str, playbook: Path) -> None:
     value = json.dumps({"id": "next", "owner": "o", "host": "h", "since": "2026-01-01T00:00:00Z"})
     take = boto3_command(ministack, f"ssm.put_parameter(Name='{lock}', Value='{value}', Type='String')")
-    run = run_playbook(playbook, *arguments(ministack, lock, take, give_back=True))
+    run = run_playbook(playbook, *arguments(ministack, lock, take, release_early=True))
     assert run.returncode == 0, run.stdout + run.stderr
     kept = stored(ministack, lock)
     assert kept is not None
@@ -214,8 +214,10 @@ def test_an_interrupted_run_releases_its_lock_unless_it_is_killed(
     assert (stored(ministack, lock) is None) == released, output
 
 
-def test_a_lock_that_cannot_be_released_is_spoken_of(ministack: Cloud, lock: str, playbook: Path) -> None:
+def test_a_lock_that_cannot_be_released_is_reported(ministack: Cloud, lock: str, playbook: Path) -> None:
     call = f"ssm.put_parameter(Name='{lock}', Value='spoilt', Type='String', Overwrite=True)"
     run = run_playbook(playbook, *arguments(ministack, lock, boto3_command(ministack, call)))
     assert run.returncode == 0
-    assert f"The lock {lock} could not be released" in " ".join((run.stdout + run.stderr).split())
+    shown = " ".join((run.stdout + run.stderr).split())
+    assert f"The lock {lock} could not be released: " in shown
+    assert "Release it by its id " in shown

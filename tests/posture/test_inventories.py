@@ -24,7 +24,7 @@ def variables(environment: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for role in ("network", "database", "bucket", "importer", "app_host"):
         found |= loaded(f"roles/{role}/defaults/main.yml")
-    return found | loaded("group_vars/all.yml") | loaded(f"inventories/{environment}/group_vars/all/main.yml")
+    return found | loaded("group_vars/all/stack.yml") | loaded(f"inventories/{environment}/group_vars/all/main.yml")
 
 
 CONTROLS: dict[str, Callable[[dict[str, Any]], bool]] = {

@@ -1,4 +1,4 @@
-"""The last table of behaviour: wrong input stops within seconds, and the message says what mends it."""
+"""Wrong input stops a run within seconds, and the message has cause and fix."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NOBODY_LISTENS = "http://127.0.0.1:1"
+UNREACHABLE = "http://127.0.0.1:1"
 CONNECTION = {
     "region": "eu-west-1",
-    "endpoint_url": NOBODY_LISTENS,
+    "endpoint_url": UNREACHABLE,
     "access_key": "nobody",
     "secret_key": "nothing",
 }
 
 
 def preflight(folder: Path, inventory: str = "dev", **variables: Any) -> str:
-    """Run discover.yml, whose first role is preflight, with these variables, and return what it says.
+    """Run gather.yml, whose first role is preflight, with these variables, and return its output.
 
-    A key and an account are given; everything else is as the repository has it. No AWS is reached.
+    A key and an account are given; everything else is as in the repository. AWS is not reached.
     """
     key = folder / "key.pub"
     key.write_text("ssh-ed25519 AAAA nobody@example.com\n")
@@ -37,7 +37,7 @@ def preflight(folder: Path, inventory: str = "dev", **variables: Any) -> str:
     done = subprocess.run(
         [
             Path(sys.executable).parent / "ansible-playbook",
-            "playbooks/discover.yml",
+            "playbooks/gather.yml",
             "-i",
             f"inventories/{inventory}/hosts.yml",
             "-e",
@@ -51,12 +51,12 @@ def preflight(folder: Path, inventory: str = "dev", **variables: Any) -> str:
         check=False,
     )
     assert done.returncode != 0, done.stdout
-    # Messages are wrapped where they are printed.
+    # The output wraps messages.
     return " ".join((done.stdout + done.stderr).split())
 
 
 @pytest.mark.parametrize(
-    ("variables", "says"),
+    ("variables", "message"),
     [
         ({"environment_name": "Dev_1"}, ["environment_name (Dev_1)", "lower case", "group_vars/all/main.yml"]),
         ({"project": "x" * 40}, ["at most 31 characters"]),
@@ -64,7 +64,7 @@ def preflight(folder: Path, inventory: str = "dev", **variables: Any) -> str:
         ({"aws_account_id": "12345"}, ["aws_account_id ('12345')", "aws sts get-caller-identity"]),
         ({"aws_region": "Ireland"}, ["aws_region (Ireland)", "such as eu-west-1"]),
         ({"aws_region": "eu-central-1"}, ["inventories/dev/aws_ec2.yml has to name region eu-central-1"]),
-        ({"ssh_allowed_cidrs": ["0.0.0.0/0"]}, ["ssh_allowed_cidrs holds '0.0.0.0/0'", "never the whole world"]),
+        ({"ssh_allowed_cidrs": ["0.0.0.0/0"]}, ["ssh_allowed_cidrs holds '0.0.0.0/0'", "never the whole internet"]),
         ({"ssh_allowed_cidrs": ["my office"]}, ["ssh_allowed_cidrs holds 'my office'", "203.0.113.7/32"]),
         ({"stack_database_login": "kerberos"}, ["stack_database_login (kerberos)", "password or iam", "main.yml"]),
         (
@@ -81,13 +81,13 @@ def preflight(folder: Path, inventory: str = "dev", **variables: Any) -> str:
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
 )
-def test_wrong_input_stops_with_cause_and_mend(variables: dict[str, Any], says: list[str], tmp_path: Path) -> None:
+def test_wrong_input_stops_with_cause_and_fix(variables: dict[str, Any], message: list[str], tmp_path: Path) -> None:
     output = preflight(tmp_path, **variables)
-    assert [text for text in says if text not in output] == [], output[-2500:]
+    assert [text for text in message if text not in output] == [], output[-2500:]
     assert "Traceback" not in output
 
 
-def test_the_local_cloud_refuses_tokens_of_iam(tmp_path: Path) -> None:
+def test_the_local_cloud_refuses_iam_authentication(tmp_path: Path) -> None:
     output = preflight(tmp_path, "local", stack_database_login="iam", aws_account_id="000000000000")
     assert "stack_database_login cannot be iam here: the local cloud's MySQL lacks AWSAuthenticationPlugin" in output
     assert "inventories/local/group_vars/all/main.yml" in output

@@ -1,4 +1,4 @@
-"""Where nobody could log in to the app host, a run stops and offers the address of the machine that it is run on."""
+"""Where no network may log in to the app host, a run stops and offers the public address of the controller."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NOBODY_LISTENS = "http://127.0.0.1:1"
+UNREACHABLE = "http://127.0.0.1:1"
 
 
 @contextmanager
@@ -38,11 +38,11 @@ def answering(text: str) -> Iterator[str]:
 
 
 def stops(folder: Path, cidrs: list[str], url: str, *arguments: str) -> tuple[int, str]:
-    """Ask the role, and return the exit code and what it said."""
+    """Run the role; return the exit code and the output."""
     playbook = folder / "ssh.yml"
     role = {"name": str(PROJECT / "roles/preflight"), "tasks_from": "ssh"}
     variables = {"preflight_ssh_allowed_cidrs": cidrs, "preflight_address_url": url, "preflight_connect_timeout": 2}
-    task = {"name": "Ask", "ansible.builtin.import_role": role, "vars": variables}
+    task = {"name": "Check SSH", "ansible.builtin.import_role": role, "vars": variables}
     playbook.write_text(json.dumps([{"hosts": "controller", "gather_facts": False, "tasks": [task]}]))
     run = ansible_command("ansible-playbook", "--inventory=inventories/dev/hosts.yml", str(playbook), *arguments)
     return run.returncode, " ".join((run.stdout + run.stderr).split())
@@ -50,29 +50,29 @@ def stops(folder: Path, cidrs: list[str], url: str, *arguments: str) -> tuple[in
 
 def test_the_address_of_this_machine_is_offered(tmp_path: Path) -> None:
     with answering("198.51.100.4\n") as url:
-        code, said = stops(tmp_path, [], url)
+        code, output = stops(tmp_path, [], url)
     assert code != 0
-    assert "seen as 198.51.100.4: ssh_allowed_cidrs: [198.51.100.4/32] in inventories/" in said
+    assert "address of this machine is 198.51.100.4: set ssh_allowed_cidrs: [198.51.100.4/32] in inventories/" in output
 
 
 @pytest.mark.parametrize("text", ["<html>Log in to the hotel's network</html>", None], ids=["other", "nothing"])
-def test_what_is_no_address_is_not_offered(tmp_path: Path, text: str | None) -> None:
+def test_anything_but_an_address_is_not_offered(tmp_path: Path, text: str | None) -> None:
     if text is None:
-        code, said = stops(tmp_path, [], NOBODY_LISTENS)
+        code, output = stops(tmp_path, [], UNREACHABLE)
     else:
         with answering(text) as url:
-            code, said = stops(tmp_path, [], url)
+            code, output = stops(tmp_path, [], url)
     assert code != 0
-    assert "List the networks that may, such as [203.0.113.7/32], in inventories/" in said
-    assert "hotel" not in said
+    assert "List the networks that may log in, such as [203.0.113.7/32], in inventories/" in output
+    assert "hotel" not in output
 
 
-def test_a_plan_says_it_and_goes_on(tmp_path: Path) -> None:
-    code, said = stops(tmp_path, [], NOBODY_LISTENS, "--check")
+def test_a_plan_reports_it_and_continues(tmp_path: Path) -> None:
+    code, output = stops(tmp_path, [], UNREACHABLE, "--check")
     assert code == 0
-    assert "ssh_allowed_cidrs is empty" in said
+    assert "ssh_allowed_cidrs is empty" in output
 
 
-@pytest.mark.parametrize(("cidrs", "url"), [(["203.0.113.7/32"], NOBODY_LISTENS), ([], "")], ids=["listed", "local"])
-def test_where_somebody_may_log_in_nothing_is_asked(tmp_path: Path, cidrs: list[str], url: str) -> None:
+@pytest.mark.parametrize(("cidrs", "url"), [(["203.0.113.7/32"], UNREACHABLE), ([], "")], ids=["listed", "local"])
+def test_with_a_network_or_without_ssh_nothing_is_requested(tmp_path: Path, cidrs: list[str], url: str) -> None:
     assert stops(tmp_path, cidrs, url)[0] == 0

@@ -6,9 +6,11 @@ repository, test_rules.py to small broken ones.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ import jinja2.nodes
 import role_readmes
 import yaml
 
+PROJECT = Path(__file__).resolve().parents[2]
 Rule = Callable[[Path], list[str]]
 RULES: list[Rule] = []
 
@@ -37,9 +40,7 @@ DELETED_WITH: dict[str, tuple[str, str]] = {
     "community.aws.s3_logging": ("amazon.aws.s3_bucket", "logging is a setting of the bucket"),
     "amazon.aws.iam_policy": ("amazon.aws.iam_role", "inline policies are part of the role"),
     "amazon.aws.lambda_policy": ("amazon.aws.lambda", "the permissions are part of the function"),
-    "csv_to_aurora.aws.lambda_event_invoke_config": ("amazon.aws.lambda", "a setting of the function"),
-    "csv_to_aurora.aws.lambda_function_concurrency": ("amazon.aws.lambda", "a setting of the function"),
-    "csv_to_aurora.aws.lambda_recursion_config": ("amazon.aws.lambda", "a setting of the function"),
+    "csv_to_aurora.aws.lambda_invocation_config": ("amazon.aws.lambda", "settings of the function"),
     "csv_to_aurora.aws.rds_cluster_modify": ("amazon.aws.rds_cluster", "settings of the cluster"),
 }
 
@@ -47,7 +48,9 @@ DELETED_WITH: dict[str, tuple[str, str]] = {
 NOTHING_TO_DESTROY: dict[str, str] = {
     "amazon.aws.ec2_tag": "tags go with what they are on",
     "amazon.aws.rds_cluster_snapshot": "a final snapshot is there to stay",
-    "csv_to_aurora.aws.resource_plan": "only compares",
+    "csv_to_aurora.aws.gather": "only reads",
+    "csv_to_aurora.aws.resource": "what it runs is looked at by itself",
+    "csv_to_aurora.aws.wait_for": "only reads",
     "csv_to_aurora.aws.s3_bucket_purge": "only deletes",
     "csv_to_aurora.aws.sqs_message": "a message goes with its queue",
 }
@@ -60,10 +63,13 @@ NO_SCENARIO: dict[str, str] = {
 
 # Tasks that take a secret in and let none out; each with its reason.
 NO_SECRET_LEFT: dict[str, str] = {
-    "roles/database/tasks/secrets.yml: Secrets | Compare the secrets with what they should be": (
-        "of a password it compares and shows whether there is one"
+    "roles/database/tasks/present.yml: present | Create or update the cluster": (
+        "the password is read only while it is applied, and the module hides its option"
     ),
-    "playbooks/tasks/imports_ledger.yml: Imports ledger | Read the ledger": (
+    "roles/database/tasks/secrets.yml: secrets | Create or update the secrets": (
+        "the same; of a password it compares and shows whether there is one"
+    ),
+    "playbooks/tasks/imports_ledger.yml: imports_ledger | Read the ledger": (
         "the module hides its password by itself, and what else it says is to be read"
     ),
 }
@@ -93,7 +99,7 @@ _INDEX_ADDRESS = re.compile(
     r"|https?://[^\s/\"']*(?:artifactory|nexus|mirror|devpi|proxy)[^\s\"']*",
     re.IGNORECASE,
 )
-_LINKED_GROUP_VARS = ("all", "app_hosts")
+_LINKED_GROUP_VARS = ("all", "app_hosts.yml")
 
 
 def rule(function: Rule) -> Rule:
@@ -166,9 +172,39 @@ class Task:
         return found if isinstance(found, dict) else {}
 
     @property
+    def nested(self) -> list[Task]:
+        """The modules that an action of this project runs, each as a task of its own with the options that it gives."""
+        return [
+            Task(self.path, {"name": self.name, module: arguments}, self.no_log)
+            for option in RUN_BY.get(self.module, ())
+            for module, arguments in _modules_in(self.arguments.get(option))
+        ]
+
+    @property
     def state(self) -> str:
         """The module's state as written, possibly a template."""
         return str(self.arguments.get("state", ""))
+
+
+# The options by which an action of this project is told which modules to run.
+RUN_BY: dict[str, tuple[str, ...]] = {
+    "csv_to_aurora.aws.gather": ("modules",),
+    "csv_to_aurora.aws.resource": ("apply", "create", "update", "remove"),
+    "csv_to_aurora.aws.wait_for": ("module",),
+}
+
+
+def _modules_in(value: object) -> Iterator[tuple[str, object]]:
+    """Yield the modules, by their full names, and their options, at any depth of an option of such an action."""
+    if isinstance(value, list):
+        for entry in value:
+            yield from _modules_in(entry)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if str(key).count(".") >= 2:
+                yield str(key), inner
+            else:
+                yield from _modules_in(inner)
 
 
 def tasks_in(path: Path, data: object, no_log: object = None) -> Iterator[Task]:
@@ -225,7 +261,12 @@ def names_read(template: str) -> tuple[set[str], set[str]]:
 
 def is_role_of_aws(role: Path) -> bool:
     """Say whether a role creates something in the account."""
-    return role.name not in NO_AWS_ROLES and any(is_aws_write(task.module) for task in role_tasks(role))
+    return role.name not in NO_AWS_ROLES and any(is_aws_write(task.module) for task in _tasks_and_nested(role))
+
+
+def _tasks_and_nested(role: Path) -> list[Task]:
+    """Return all tasks of a role, and what its actions run, each as a task."""
+    return [one for task in role_tasks(role) for one in (task, *task.nested)]
 
 
 def is_aws_write(module: str) -> bool:
@@ -326,38 +367,6 @@ def readmes_are_generated(root: Path) -> list[str]:
     return breaches
 
 
-def _names_set(task: Task) -> Iterator[tuple[str, str]]:
-    """Yield how a task sets variables, and their names."""
-    if "register" in task.data:
-        yield "register", task.data["register"]
-    if task.module == "ansible.builtin.set_fact":
-        yield from (("set_fact", name) for name in task.arguments if name != "cacheable")
-    # Other roles' inputs may be handed over as vars of the import.
-    if not task.module.endswith(("import_role", "include_role")):
-        yield from (("vars", name) for name in task.data.get("vars") or {})
-    control = task.data.get("loop_control") or {}
-    yield from ((key, control[key]) for key in ("loop_var", "index_var", "extended_var") if key in control)
-
-
-@rule
-def variables_carry_their_roles_name(root: Path) -> list[str]:
-    """A role's variables begin with its name, private ones with two underscores before it."""
-    breaches = []
-    for role in roles(root):
-        public, private = f"{role.name}_", f"__{role.name}_"
-        found: list[tuple[Path, str, str]] = []
-        for folder in ("defaults", "vars"):
-            for path in sorted((role / folder).rglob("*.yml")):
-                found += [(path, folder, name) for name in load(path) or {}]
-        for task in role_tasks(role):
-            found += [(task.path, how, name) for how, name in _names_set(task)]
-        for path, how, name in found:
-            allowed = {"defaults": (public,), "register": (private,)}.get(how, (public, private))
-            if not name.startswith(allowed):
-                breaches.append(f"{path.relative_to(root)}: {how} '{name}' does not begin with {' or '.join(allowed)}.")
-    return breaches
-
-
 @rule
 def no_role_reads_anothers_variables(root: Path) -> list[str]:
     """The playbook wires roles: none knows another."""
@@ -390,16 +399,18 @@ def aws_roles_have_all_states(root: Path) -> list[str]:
             continue
         breaches += [
             f"{role.name}/tasks/{name}.yml: missing."
-            for name in ("present", "absent", "discover")
+            for name in ("present", "absent", "gather")
             if not (role / "tasks" / f"{name}.yml").is_file()
         ]
         state = ((entry_points(role).get("main") or {}).get("options") or {}).get(f"{role.name}_state") or {}
-        missing = {"present", "absent", "discover"} - set(state.get("choices") or [])
+        missing = {"present", "absent", "gathered"} - set(state.get("choices") or [])
         if missing:
             breaches.append(
                 f"{role.name}/meta/argument_specs.yml: {role.name}_state lacks {', '.join(sorted(missing))}."
             )
-        facts = {name for task in role_tasks(role) for how, name in _names_set(task) if how == "set_fact"}
+        facts = {
+            name for task in role_tasks(role) if task.module == "ansible.builtin.set_fact" for name in task.arguments
+        }
         if f"{role.name}_outputs" not in facts:
             breaches.append(f"{role.name}/tasks: nothing sets the fact {role.name}_outputs.")
     return breaches
@@ -410,7 +421,9 @@ def what_is_created_is_destroyed(root: Path) -> list[str]:
     """Each kind of resource that a role creates is removed by the same role."""
     breaches = []
     for role in filter(is_role_of_aws, roles(root)):
-        writes = [task for task in role_tasks(role) if is_aws_write(task.module)]
+        # What gather runs, it runs in check mode.
+        tasks = [task for task in role_tasks(role) if task.module != "csv_to_aurora.aws.gather"]
+        writes = [one for task in tasks for one in (task, *task.nested) if is_aws_write(one.module)]
         removed = {task.module for task in writes if task.state == "absent" or "{{" in task.state}
         for task in writes:
             if task.state == "absent" or task.module in removed:
@@ -426,16 +439,13 @@ def what_is_created_is_destroyed(root: Path) -> list[str]:
 
 
 @rule
-def discovery_is_read_only(root: Path) -> list[str]:
-    """discover.yml calls info modules and keeps facts."""
+def gathering_is_read_only(root: Path) -> list[str]:
+    """gather.yml reads through the action gather, which runs every module in check mode, and keeps facts."""
     return [
         f"{task.path.relative_to(root)}: '{task.name}' calls {task.module}, which can write."
         for role in roles(root)
         for task in role_tasks(role)
-        if task.path.stem.startswith("discover")
-        and is_aws_write(task.module)
-        # Some kinds have no info module; asked in check mode for their absence, theirs tell what there is.
-        and task.data.get("check_mode") is not True
+        if task.path.stem.startswith("gather") and is_aws_write(task.module)
     ]
 
 
@@ -447,31 +457,6 @@ def _all_tasks(root: Path) -> Iterator[Task]:
             yield from play_tasks(path, play)
     for path in sorted((root / "playbooks" / "tasks").rglob("*.yml")):
         yield from tasks_in(path, load(path))
-
-
-@rule
-def modules_have_full_names(root: Path) -> list[str]:
-    """Modules are named with their collection."""
-    return [
-        f"{task.path.relative_to(root)}: '{task.name}' calls '{task.module}' without its collection."
-        for task in _all_tasks(root)
-        if task.module.count(".") < 2
-    ]
-
-
-@rule
-def tasks_are_named_after_their_file(root: Path) -> list[str]:
-    """Output says which file it comes from: "File | Imperative sentence", a template only at its end."""
-    breaches = []
-    for role in roles(root):
-        for task in role_tasks(role):
-            if task.path.parent.name == "handlers":
-                continue
-            prefix = task.path.stem.capitalize() + " | "
-            name = str(task.data.get("name", ""))
-            if not re.fullmatch(re.escape(prefix) + r"[A-Z][^{]*(\{\{.*\}\})?", name):
-                breaches.append(f"{task.path.relative_to(root)}: '{name}' is not '{prefix}Imperative sentence'.")
-    return breaches
 
 
 @rule
@@ -487,7 +472,7 @@ def loops_have_labels(root: Path) -> list[str]:
 
 def touches_secret(task: Task) -> str | None:
     """Return the name by which a task handles a secret, or None."""
-    for key, value in task.arguments.items():
+    for key, value in (pair for one in (task, *task.nested) for pair in one.arguments.items()):
         if _SECRET_NAME.search(key) and key not in _NO_SECRETS and not isinstance(value, bool):
             return key
     for template in expressions({key: value for key, value in task.data.items() if key not in ("name", "no_log")}):
@@ -530,7 +515,8 @@ def _calls_aws(root: Path, path: Path, play: Mapping[str, Any]) -> bool:
     for name in used - NO_AWS_ROLES.keys():
         if (root / "roles" / name / "tasks").is_dir():
             tasks += role_tasks(root / "roles" / name)
-    return any(_takes_connection(root, task.module) for task in tasks)
+    # An action that runs modules needs what they need.
+    return any(_takes_connection(root, one.module) for task in tasks for one in task.nested or [task])
 
 
 @rule
@@ -558,12 +544,25 @@ def plays_hand_over_the_connection(root: Path) -> list[str]:
     return breaches
 
 
+@rule
+def imported_roles_have_no_condition(root: Path) -> list[str]:
+    """A role with handlers is imported without a condition: its handlers would have it too, also for other imports."""
+    return [
+        f"{path.relative_to(root)}: '{task.name}' imports a role that has handlers, under a condition: include it."
+        for path in playbooks(root)
+        for play in load(path) or []
+        for task in play_tasks(path, play)
+        if task.module == "ansible.builtin.import_role"
+        and "when" in task.data
+        and (root / "roles" / str(task.arguments.get("name")) / "handlers").is_dir()
+    ]
+
+
 def _inventory_variables(root: Path, inventory: Path) -> dict[str, Any]:
-    merged: dict[str, Any] = load(root / "group_vars" / "all.yml") or {}
-    for path in sorted((inventory / "group_vars" / "all").glob("*.yml")):
-        if path.exists():
-            merged |= load(path) or {}
-    return merged
+    merged: dict[str, Any] = {}
+    for path in sorted((root / "group_vars" / "all").glob("*.yml")):
+        merged |= load(path) or {}
+    return merged | (load(inventory / "group_vars" / "all" / "main.yml") or {})
 
 
 @rule
@@ -576,11 +575,11 @@ def inventories_are_whole(root: Path) -> list[str]:
             name for name in ("hosts.yml", "aws_ec2.yml", "group_vars/all/main.yml") if not (inventory / name).is_file()
         ]
         breaches += [f"{where}/{name}: missing." for name in missing]
-        for group in _LINKED_GROUP_VARS:
-            shared = root / "group_vars" / f"{group}.yml"
-            link = inventory / "group_vars" / group / "00_common.yml"
+        for name in _LINKED_GROUP_VARS:
+            shared = root / "group_vars" / name
+            link = inventory / "group_vars" / Path(name).stem / f"00_common{shared.suffix}"
             if shared.exists() and (not link.is_symlink() or link.resolve() != shared.resolve()):
-                breaches.append(f"{where}/group_vars/{group}/00_common.yml: no link to group_vars/{group}.yml.")
+                breaches.append(f"{link.relative_to(root)}: no link to group_vars/{name}.")
         if missing:
             continue
         variables, dynamic = _inventory_variables(root, inventory), load(inventory / "aws_ec2.yml")
@@ -643,6 +642,145 @@ def roles_have_scenarios(root: Path) -> list[str]:
     ]
 
 
+LONGEST_TASK = 25
+LONGEST_EXPRESSION = 3
+"""Lines of a task, and of a template in it: what is longer is a filter in Python."""
+
+
+def _task_nodes(node: yaml.Node | None) -> Iterator[yaml.MappingNode]:
+    """Yield the tasks of a file as nodes with their places, those in blocks included."""
+    for item in node.value if isinstance(node, yaml.SequenceNode) else []:
+        parts = {key.value: value for key, value in item.value}
+        if "block" in parts:
+            for part in ("block", "rescue", "always"):
+                yield from _task_nodes(parts.get(part))
+        else:
+            yield item
+
+
+def _scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
+    """Yield the texts in a node, at any depth."""
+    if isinstance(node, yaml.ScalarNode):
+        yield node
+    elif isinstance(node, yaml.SequenceNode):
+        for inner in node.value:
+            yield from _scalars(inner)
+    elif isinstance(node, yaml.MappingNode):
+        for _, inner in node.value:
+            yield from _scalars(inner)
+
+
+@rule
+def tasks_are_short(root: Path) -> list[str]:
+    """A task can be read at a glance, and so can each template in it."""
+    breaches = []
+    for role in roles(root):
+        for path in sorted((role / "tasks").rglob("*.yml")):
+            text = path.read_text(encoding="utf-8")
+            for node in _task_nodes(yaml.compose(text, Loader=_Loader)):
+                where = f"{path.relative_to(root)}:{node.start_mark.line + 1}"
+                lines = len(text[node.start_mark.index : node.end_mark.index].rstrip().splitlines())
+                if lines > LONGEST_TASK:
+                    breaches.append(f"{where}: a task of {lines} lines, more than {LONGEST_TASK}.")
+                for scalar in _scalars(node):
+                    written = text[scalar.start_mark.index : scalar.end_mark.index]
+                    for expression in re.findall(r"\{\{.*?\}\}", written, re.DOTALL):
+                        height = len(expression.splitlines())
+                        if height > LONGEST_EXPRESSION:
+                            breaches.append(f"{where}: a template of {height} lines, more than {LONGEST_EXPRESSION}.")
+    return breaches
+
+
+# Words that AWS' and Ansible's own documents do not have for it, each with what they say instead. Case does not matter.
+WORDS: dict[str, str] = {
+    r"mend(s|ed|ing)?": "update, fix",
+    r"nobody's|somebody else's": "unmanaged, foreign",
+    r"made anew|make anew|anew": "recreated, again",
+    r"surplus": "orphaned, to be removed",
+    r"as (it|they) should be": "unchanged, in the desired state",
+    r"look(s|ed|ing)? (it|them|him|what|the [\w' ]+|its [\w ]+) up": "gather information about",
+    r"dead letter queues?|failure queues?": "dead-letter queue",
+    r"perturbations?": "drift scenario",
+    r"rings? an alarm": "trigger an alarm",
+    r"thousand million": "billion",
+    r"for ever": "forever",
+    r"file versions?": "object version",
+    r"await_\w+": "<role>_wait",
+    r"KeepTheCluster|LookCloser|TagWhatIsNobodys|NetworkIsNotForCode": "the statement ids of files/policies",
+}
+WORD_EXCEPTIONS: dict[str, str] = {
+    "tests/structure/repository.py": "holds the words",
+    "tests/structure/test_rules.py": "breaks the rule on purpose",
+    "LICENSE": "is not ours to word",
+}
+_WORDS = {re.compile(rf"(?<![\w-])({word})(?![\w-])", re.IGNORECASE): instead for word, instead in WORDS.items()}
+
+
+@rule
+def words_are_those_of_the_field(root: Path) -> list[str]:
+    """No file goes back to words that were replaced."""
+    breaches = []
+    for path in tracked_files(root):
+        where = str(path.relative_to(root))
+        if where in WORD_EXCEPTIONS or path.suffix in (".pem", ".svg"):
+            continue
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            continue
+        for number, line in enumerate(lines, start=1):
+            breaches += [
+                f"{where}:{number}: '{found.group()}', say: {instead}."
+                for word, instead in _WORDS.items()
+                if (found := word.search(line))
+            ]
+    return breaches
+
+
+def _options_of(modules: set[str]) -> dict[str, set[str]]:
+    """Return the options and their aliases of modules, as ansible-doc has them."""
+    program = Path(sys.executable).with_name("ansible-doc")
+    done = subprocess.run(
+        [program, "--json", "--type", "module", *sorted(modules)],
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return {
+        module: {name for key, option in found["doc"]["options"].items() for name in (key, *option.get("aliases", ()))}
+        for module, found in json.loads(done.stdout).items()
+    }
+
+
+@rule
+def options_of_nested_modules_exist(root: Path) -> list[str]:
+    """What an action of this project runs is spelt as the module has it: ansible-lint looks at tasks only."""
+    nested = [one for role in roles(root) for task in role_tasks(role) for one in task.nested]
+    options = _options_of({one.module for one in nested}) if nested else {}
+    return [
+        f"{one.path.relative_to(root)}: '{one.name}' gives {one.module} the option '{name}', which it does not have."
+        for one in nested
+        for name in one.arguments
+        if name not in options.get(one.module, set())
+    ]
+
+
+@rule
+def check_mode_is_the_actions_business(root: Path) -> list[str]:
+    """Roles for AWS do not ask whether a run only checks: a plan inside of a run is no such run."""
+    return [
+        f"{task.path.relative_to(root)}: '{task.name}' reads ansible_check_mode in '{keyword}'."
+        for role in filter(is_role_of_aws, roles(root))
+        for task in role_tasks(role)
+        for keyword, value in task.data.items()
+        # A plan reports what a run would stop at and goes on.
+        if keyword != "ignore_errors" and task.path.parent.name != "handlers"
+        for template in expressions({keyword: value})
+        if "ansible_check_mode" in names_read(template)[0]
+    ]
+
+
 @rule
 def exceptions_are_of_something(root: Path) -> list[str]:
     """The tables of exceptions name what exists."""
@@ -654,8 +792,12 @@ def exceptions_are_of_something(root: Path) -> list[str]:
         if name not in names
     ]
     breaches += [
-        f"MACHINE_PATH_EXCEPTIONS: there is no {name}."
-        for name in MACHINE_PATH_EXCEPTIONS
+        f"{table}: there is no {name}."
+        for table, exceptions in (
+            ("MACHINE_PATH_EXCEPTIONS", MACHINE_PATH_EXCEPTIONS),
+            ("WORD_EXCEPTIONS", WORD_EXCEPTIONS),
+        )
+        for name in exceptions
         if not (root / name).exists()
     ]
     tasks = {f"{task.path.relative_to(root)}: {task.name}" for task in _all_tasks(root)}

@@ -1,4 +1,4 @@
-"""The bucket, the secret, tokens for the database and the function itself, through boto3."""
+"""The bucket, the secret, IAM authentication tokens and the function itself, through boto3."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,8 +10,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from urllib3.exceptions import HTTPError
 
-from csv_importer.errors import FileRefused, Misconfigured, TransientFault
-from csv_importer.files import FileVersion
+from csv_importer.errors import ConfigurationError, FileRefused, TransientError
+from csv_importer.objects import ObjectVersion
 from csv_importer.ports import Credentials, Secrets
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 4})
-"""Short enough that a silent network is noticed before an invocation's time is up."""
+"""Short enough that an unreachable network is noticed before an invocation's time is up."""
 
 REOPENINGS = 5
-"""How often in a row a stream that broke is opened again where it broke."""
+"""How often in a row a broken stream is resumed at its offset."""
 
 SKIP_BYTES = 1 << 20
-"""How much is read at once of what is skipped."""
+"""Bytes that are skipped at once."""
 
 _GONE = {
     "NoSuchKey": "the object is gone",
@@ -50,21 +50,21 @@ class S3Store:
         """Use a client, or one with the environment's settings."""
         self._client = client or boto3.client("s3", config=CLIENT_CONFIG)
 
-    def open(self, version: FileVersion, offset: int) -> "S3Stream":
+    def open(self, version: ObjectVersion, offset: int) -> "S3Stream":
         """Open one version of an object: see ports.ObjectStore."""
         return S3Stream(self._client, version, offset)
 
 
 class S3Stream:
-    """An object's content from some offset on; a connection that breaks is replaced where it broke."""
+    """An object's content from some offset on; a broken connection is replaced, and resumes where it broke."""
 
-    def __init__(self, client: "S3Client", version: FileVersion, offset: int) -> None:
+    def __init__(self, client: "S3Client", version: ObjectVersion, offset: int) -> None:
         """Open the stream.
 
         Raises:
             FileRefused: The object is gone or archived.
-            TransientFault: S3 did not answer.
-            Misconfigured: The role may not read it.
+            TransientError: S3 did not answer.
+            ConfigurationError: The role may not read it.
         """
         self._client = client
         self._version = version
@@ -89,10 +89,10 @@ class S3Stream:
             if data or self._offset >= self.size:
                 return data
             self._open()
-        raise TransientFault(f"the stream from S3 breaks again and again ({cause})")
+        raise TransientError(f"the stream from S3 breaks again and again ({cause})")
 
     def close(self) -> None:
-        """Drop the connection: see ports.ByteStream."""
+        """Close the connection: see ports.ByteStream."""
         self._closed = True
         if self._body:
             self._body.close()
@@ -117,11 +117,11 @@ class S3Stream:
                 return
             if code in _GONE:
                 raise FileRefused(f"{_GONE[code]} (S3: {code})") from error
-            raise _client_fault(error, "read the object from S3") from error
+            raise _client_error(error, "read the object from S3") from error
         except BotoCoreError as error:
-            raise TransientFault(f"S3 does not answer ({type(error).__name__})") from error
+            raise TransientError(f"S3 does not answer ({type(error).__name__})") from error
         self._body = response["Body"]
-        # A server may ignore a range and answer with the whole. Taken for what was asked for, its first rows would be
+        # A server may ignore a range and answer with the whole object. Taken for the range, its first rows would be
         # loaded again.
         ignored = bool(self._offset) and not response.get("ContentRange", "").startswith(f"bytes {self._offset}-")
         self.size = response["ContentLength"] + (0 if ignored else self._offset)
@@ -129,18 +129,18 @@ class S3Stream:
             self._skip(self._offset)
 
     def _skip(self, count: int) -> None:
-        """Read what comes before.
+        """Read past so many bytes.
 
         Raises:
-            TransientFault: The connection broke meanwhile.
+            TransientError: The connection broke meanwhile.
         """
         while count and self._body:
             try:
                 skipped = len(self._body.read(min(count, SKIP_BYTES)))
             except (HTTPClientError, IncompleteReadError, HTTPError, OSError) as error:
-                raise TransientFault(f"the stream from S3 breaks ({type(error).__name__})") from error
+                raise TransientError(f"the stream from S3 breaks ({type(error).__name__})") from error
             if not skipped:
-                raise TransientFault("the stream from S3 ends too early")
+                raise TransientError("the stream from S3 ends too early")
             count -= skipped
 
 
@@ -163,7 +163,7 @@ class SecretsManager:
         Args:
             secret_id: The secret's name or ARN.
             client: The client.
-            with_password: Whether the secret has to hold a password; otherwise none is handed out.
+            with_password: Whether the secret has to hold a password; otherwise none is returned.
         """
         self._secret_id = secret_id
         self._with_password = with_password
@@ -182,29 +182,29 @@ class SecretsManager:
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             if code in ("ResourceNotFoundException", "InvalidRequestException"):
-                raise Misconfigured(
+                raise ConfigurationError(
                     f"secret {self._secret_id!r} does not exist or is being deleted (SECRET_ID)"
                 ) from error
-            raise _client_fault(error, f"read secret {self._secret_id!r}") from error
+            raise _client_error(error, f"read secret {self._secret_id!r}") from error
         except BotoCoreError as error:
-            raise TransientFault(f"Secrets Manager does not answer ({type(error).__name__})") from error
+            raise TransientError(f"Secrets Manager does not answer ({type(error).__name__})") from error
 
     def _parse(self, text: str | None) -> Credentials:
         try:
             found = json.loads(text or "")
         except ValueError:
             # The error would show the text.
-            raise Misconfigured(f"secret {self._secret_id!r} is not JSON") from None
+            raise ConfigurationError(f"secret {self._secret_id!r} is not JSON") from None
         if not isinstance(found, dict):
-            raise Misconfigured(f"secret {self._secret_id!r} is not a JSON object")
+            raise ConfigurationError(f"secret {self._secret_id!r} is not a JSON object")
         needed = [key for key in self.KEYS if self._with_password or key != "rds_password"]
         missing = [key for key in needed if found.get(key) in (None, "")]
         if missing:
-            raise Misconfigured(f"secret {self._secret_id!r} lacks {', '.join(missing)}")
+            raise ConfigurationError(f"secret {self._secret_id!r} lacks {', '.join(missing)}")
         try:
             port = int(str(found["rds_port"]))
         except ValueError:
-            raise Misconfigured(f"secret {self._secret_id!r}: rds_port is no number") from None
+            raise ConfigurationError(f"secret {self._secret_id!r}: rds_port is no number") from None
         return Credentials(
             host=str(found["rds_writer_endpoint"]),
             port=port,
@@ -215,55 +215,51 @@ class SecretsManager:
 
 
 class TokenSecrets:
-    """The importer's secret with a token of IAM for its password, a new one each time: see ports.Secrets."""
+    """The importer's secret with an IAM authentication token as password, a new one each time: see ports.Secrets."""
 
     def __init__(self, secrets: Secrets, sign: Callable[..., str] | None = None) -> None:
         """Add tokens to a secret.
 
         Args:
             secrets: Where endpoint and user come from.
-            sign: What makes a token, with the parameters of RDS' generate_db_auth_token; without, that of a
-                client with the environment's settings. It asks nobody: signing is arithmetic.
+            sign: Signs a token, with the parameters of RDS' generate_db_auth_token; without it, that of a
+                client with the environment's settings. It calls no service: tokens are signed locally.
         """
         self._secrets = secrets
         self._sign = sign or boto3.client("rds", config=CLIENT_CONFIG).generate_db_auth_token
 
     def credentials(self, *, fresh: bool = False) -> Credentials:
-        """Read the secret and make a token: see ports.Secrets."""
+        """Read the secret and sign a token: see ports.Secrets."""
         known = self._secrets.credentials(fresh=fresh)
         try:
             token = self._sign(DBHostname=known.host, Port=known.port, DBUsername=known.user)
         except BotoCoreError as error:
-            raise TransientFault(f"no token for the database can be made ({type(error).__name__})") from error
+            raise TransientError(f"no IAM authentication token can be signed ({type(error).__name__})") from error
         return replace(known, password=token)
 
 
-class Continuation:
-    """Hands the rest of the work to another invocation of the same function."""
+class SelfInvocation:
+    """Another, asynchronous invocation of the same function: see ports.Continuation."""
 
     def __init__(self, function: str, client: "LambdaClient | None" = None) -> None:
-        """Use a client, or one with the environment's settings, made when it is needed."""
+        """Use a client, or one with the environment's settings, created when it is needed."""
         self._function = function
         self._client = client
 
     def send(self, event: Mapping[str, object]) -> None:
-        """Invoke the function with an event, asynchronously.
-
-        Raises:
-            TransientFault: It was not accepted; the event at hand has to be tried again instead.
-        """
+        """Invoke the function: see ports.Continuation."""
         self._client = self._client or boto3.client("lambda", config=CLIENT_CONFIG)
         try:
             self._client.invoke(FunctionName=self._function, InvocationType="Event", Payload=json.dumps(event).encode())
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
-            raise TransientFault(f"the function could not be invoked to go on ({code})") from error
+            raise TransientError(f"the function could not be invoked to continue ({code})") from error
         except BotoCoreError as error:
-            raise TransientFault(f"Lambda does not answer ({type(error).__name__})") from error
+            raise TransientError(f"Lambda does not answer ({type(error).__name__})") from error
 
 
-def _client_fault(error: ClientError, what: str) -> TransientFault | Misconfigured:
+def _client_error(error: ClientError, what: str) -> TransientError | ConfigurationError:
     code = error.response.get("Error", {}).get("Code", "")
     if code in ("AccessDenied", "AccessDeniedException", "403"):
-        return Misconfigured(f"the function's role may not {what} ({code})")
-    return TransientFault(f"cannot {what} ({code})")
+        return ConfigurationError(f"the function's role may not {what} ({code})")
+    return TransientError(f"cannot {what} ({code})")

@@ -15,7 +15,7 @@ TABLE = "customer"
 IMPORT_FILE_COLUMN = "import_file"
 IMPORT_FILE_LENGTH = 100
 
-NO_FAULTS: Mapping[int, str] = MappingProxyType({})
+NO_ERRORS: Mapping[int, str] = MappingProxyType({})
 
 
 class Column(Protocol):
@@ -31,17 +31,17 @@ class Column(Protocol):
 
     @property
     def default(self) -> str | None:
-        """What an empty value is stored as, or None where an empty value is rejected."""
+        """What an empty value is stored as; None where an empty value is rejected."""
 
     @property
     def rule(self) -> str:
-        """What a value has to be, in words."""
+        """What a value has to be, as a phrase."""
 
-    def faults(self, values: Sequence[str]) -> Mapping[int, str]:
+    def errors(self, values: Sequence[str]) -> Mapping[int, str]:
         """Find the values that cannot be stored as they stand.
 
         Args:
-            values: One value a row; a whole block at once, since a call a value would halve the speed.
+            values: One value a row; a whole block at once, since one call for each value would halve the speed.
 
         Returns:
             The reason for each bad value by its index.
@@ -63,14 +63,14 @@ class TextColumn:
 
     @property
     def rule(self) -> str:
-        """What a value has to be, in words."""
+        """What a value has to be, as a phrase."""
         return f"1 to {self.max_length} characters"
 
-    def faults(self, values: Sequence[str]) -> Mapping[int, str]:
+    def errors(self, values: Sequence[str]) -> Mapping[int, str]:
         """Find values that are empty or too long."""
         lengths = set(map(len, values))
         if 0 not in lengths and max(lengths, default=1) <= self.max_length:
-            return NO_FAULTS
+            return NO_ERRORS
         too_long = f"longer than {self.max_length} characters"
         return {
             index: too_long if value else "empty"
@@ -94,12 +94,12 @@ class EmailColumn:
 
     @property
     def rule(self) -> str:
-        """What a value has to be, in words."""
+        """What a value has to be, as a phrase."""
         return f"1 to {self.max_length} characters, exactly one @ with text on both sides"
 
-    def faults(self, values: Sequence[str]) -> Mapping[int, str]:
-        """Find values that are empty, too long or no address."""
-        found = dict(TextColumn(self.name, self.max_length).faults(values))
+    def errors(self, values: Sequence[str]) -> Mapping[int, str]:
+        """Find values that are empty, too long or not an address."""
+        found = dict(TextColumn(self.name, self.max_length).errors(values))
         # One search over all values costs a tenth of one call for each.
         joined = "\n".join(values)
         edges = joined.startswith("@") or joined.endswith("@") or "\n@" in joined or "@\n" in joined
@@ -121,17 +121,17 @@ class IntegerColumn:
 
     @property
     def rule(self) -> str:
-        """What a value has to be, in words."""
+        """What a value has to be, as a phrase."""
         empty = "" if self.default is None else f", or empty for {self.default}"
         return f"a whole number from 0 to {self.highest} in plain digits{empty}"
 
-    def faults(self, values: Sequence[str]) -> Mapping[int, str]:
-        """Find values that are empty where they may not be, no such number, or out of range."""
+    def errors(self, values: Sequence[str]) -> Mapping[int, str]:
+        """Find values that are empty where they may not be, not such a number, or out of range."""
         bad = set(values) - _numbers(self.highest)
         if self.default is not None:
             bad.discard("")
         if not bad:
-            return NO_FAULTS
+            return NO_ERRORS
         reason = f"not a whole number from 0 to {self.highest} in plain digits"
         return {index: reason if value else "empty" for index, value in enumerate(values) if value in bad}
 

@@ -1,17 +1,20 @@
-"""The three ways in which an import can go wrong, told apart by what mends them."""
+"""The three ways in which an import can fail, distinguished by how to fix them."""
 
 
 class ImporterError(Exception):
-    """An error whose message is meant for people: cause first, never a value out of a file or a secret."""
+    """An error with a human-readable message: cause first, never a value out of a file or a secret."""
 
 
 class FileRefused(ImporterError):
-    """This version of the file cannot be loaded as it stands. Recorded as failed and not tried again."""
+    """This object version cannot be loaded as it stands. Recorded as failed and not retried."""
 
 
-class TransientFault(ImporterError):
-    """A fault that passes by itself: tried again inside the invocation, then by Lambda."""
+class TransientError(ImporterError):
+    """An error that goes away without a fix: retried inside the invocation, then by Lambda."""
 
 
-class Misconfigured(ImporterError):
-    """A setting, secret, certificate or grant is wrong. Lambda keeps the event until it is mended or used up."""
+class ConfigurationError(ImporterError):
+    """A setting, secret, certificate or grant is wrong.
+
+    Lambda keeps the event until that is fixed, or its retries are used up.
+    """

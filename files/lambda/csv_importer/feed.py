@@ -1,8 +1,9 @@
 """A MySQL connection that answers LOAD DATA LOCAL from memory, and from nothing else.
 
-The server chooses the name of the file that the client has to send: a plain driver opens whatever it
-names. Here no file is ever opened. The driver has no public hook for this, so two of its methods are
-replaced; its version is pinned, and tests/importer/test_feed.py fails where a new one differs.
+In this protocol the server chooses the name of the file that the client has to send, and the driver
+opens whatever it names. Here no file is ever opened. The driver has no public hook for this, so two of
+its methods are overridden; its version is pinned, and tests/importer/test_feed.py fails where a new one
+differs.
 """
 
 from collections.abc import Iterator
@@ -14,13 +15,13 @@ from pymysql.err import OperationalError
 from pymysql.protocol import LoadLocalPacketWrapper
 
 FEED_NAME = "rows"
-"""The only name that the server may ask for."""
+"""The only file name that the server may request."""
 
 FILE_REFUSED = 2068
-"""MySQL's own number for a file that the client does not hand over."""
+"""MySQL's own error number for a file that the client does not send."""
 
 PACKET_BYTES = 512 * 1024
-"""The most that is sent in one packet: below what any server accepts."""
+"""Bytes of the largest packet: below any max_allowed_packet in use."""
 
 if TYPE_CHECKING:
     _Base = Connection[Cursor]
@@ -33,7 +34,7 @@ class FeedConnection(_Base):
     """A connection that sends prepared bytes to LOAD DATA LOCAL INFILE 'rows'."""
 
     feed: Iterator[bytes] | None = None
-    """What the next LOAD DATA LOCAL sends; used up by it."""
+    """What the next LOAD DATA LOCAL sends, once."""
 
     if TYPE_CHECKING:
         _result: MySQLResult | None
@@ -53,17 +54,17 @@ class FeedConnection(_Base):
         return result.affected_rows or 0
 
     def take_feed(self, name: bytes) -> Iterator[bytes]:
-        """Hand over what may be sent.
+        """Return what may be sent.
 
         Args:
-            name: What the server asks for.
+            name: The file name that the server requests.
 
         Raises:
-            OperationalError: That is anything but the feed.
+            OperationalError: That is not the feed.
         """
         feed, self.feed = self.feed, None
         if feed is None or name != FEED_NAME.encode():
-            raise OperationalError(FILE_REFUSED, f"the server asked for the file {name!r}, which it may not have")
+            raise OperationalError(FILE_REFUSED, f"the server requested the file {name!r}: only prepared rows are sent")
         return feed
 
 

@@ -1,27 +1,29 @@
-"""What Lambda calls: takes an event apart, hands each file to the importer, reports."""
+"""The Lambda handler: hands each object version of an event to the importer, and reports."""
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from csv_importer.aws import Continuation, S3Store, SecretsManager, TokenSecrets
-from csv_importer.errors import ImporterError, Misconfigured, TransientFault
-from csv_importer.files import FileVersion, Json, file_of, records_of
+from csv_importer.aws import S3Store, SecretsManager, SelfInvocation, TokenSecrets
+from csv_importer.errors import ConfigurationError, ImporterError, TransientError
 from csv_importer.importer import Importer, Outcome, Result
+from csv_importer.limits import DEFAULTS, Limits
 from csv_importer.mysql import MySqlDatabase
-from csv_importer.ports import Secrets
+from csv_importer.objects import Json, ObjectVersion, object_version_of, records_of
+from csv_importer.ports import Continuation, ObjectStore, Secrets
 from csv_importer.settings import Settings
 
 RESERVE_SECONDS = 15.0
-"""Work ends so long before the invocation's time is up: enough to commit and to hand over."""
+"""Seconds before the invocation's timeout at which work ends: enough to commit and to invoke another."""
 
 RESERVE_SHARE = 0.25
-"""No more of an invocation's time than this is kept in reserve."""
+"""The largest share of an invocation's time that is kept in reserve."""
 
 logger = Logger(service=os.environ.get("POWERTOOLS_SERVICE_NAME", "csv-importer"))
 metrics = Metrics(
@@ -40,78 +42,117 @@ _UNITS = {
 
 
 class EventFailed(Exception):
-    """Something of an event could not be done now: Lambda tries the event again, then keeps it as failed."""
+    """An event could not be processed in full: Lambda retries it, then sends it to the dead-letter queue."""
 
 
-@logger.inject_lambda_context(clear_state=True)
-def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Import the files that an S3 event names.
+type Handler = Callable[[Mapping[str, Any], LambdaContext], dict[str, Any]]
+
+
+def make_handler(limits: Limits = DEFAULTS, continuation: Callable[[str], Continuation] = SelfInvocation) -> Handler:
+    """Return a handler, which keeps its clients between invocations.
 
     Args:
-        event: The event. Beside S3's Records it may hold "replay": true, which runs failed imports again.
-        context: The invocation.
-
-    Returns:
-        What became of each file, under "imports".
-
-    Raises:
-        EventFailed: For at least one file a fault outlasted this invocation. What is done is not repeated.
+        limits: Sizes and times.
+        continuation: What resumes the work when time is up, by the function's ARN.
     """
-    records = records_of(event)
-    if not records:
-        logger.info("Nothing to import: the event has no records")
-        return {"imports": []}
-    settings = _checked_settings()
-    invocation = _Invocation(settings, context, replay=event.get("replay") is True)
-    try:
-        return invocation.work(records)
-    finally:
-        if metrics.metric_set:
-            metrics.flush_metrics()
+    function = _Function(limits, continuation)
 
+    @logger.inject_lambda_context(clear_state=True)
+    def handle(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """Import the files that an S3 event names.
 
-_adapters: dict[str, Any] = {}
+        Args:
+            event: The event. In addition to S3's Records it may hold "replay": true, which runs failed imports
+                again.
+            context: The invocation.
+
+        Returns:
+            The result of each import, under "imports".
+
+        Raises:
+            EventFailed: For at least one file an error outlasted this invocation. What is done is not repeated.
+        """
+        return function.handle(event, context)
+
+    return handle
 
 
 def _checked_settings() -> Settings:
     try:
         return Settings.of(os.environ)
-    except Misconfigured as error:
-        # The reason says it all; a trace would bury it.
-        logger.error("The function is not set up", reason=str(error))  # noqa: TRY400
+    except ConfigurationError as error:
+        # Without a stack trace, which would hide the reason.
+        logger.error("The function is not configured", reason=str(error))  # noqa: TRY400
         raise
 
 
-def _secrets(settings: Settings) -> Secrets:
-    secret = SecretsManager(settings.secret_id, with_password=not settings.iam_login)
-    # A client that makes tokens takes a while to load: only where they are used.
-    return TokenSecrets(secret) if settings.iam_login else secret
+@dataclass(frozen=True, slots=True)
+class _Clients:
+    """The clients for some settings."""
+
+    settings: Settings
+    store: ObjectStore
+    secrets: Secrets
+
+    @classmethod
+    def of(cls, settings: Settings) -> "_Clients":
+        """Create the clients."""
+        secret = SecretsManager(settings.secret_id, with_password=not settings.iam_login)
+        # A client that signs tokens takes a while to load: only where they are used.
+        return cls(settings, S3Store(), TokenSecrets(secret) if settings.iam_login else secret)
+
+
+class _Function:
+    """The function, in one execution environment."""
+
+    def __init__(self, limits: Limits, continuation: Callable[[str], Continuation]) -> None:
+        self._limits = limits
+        self._continuation = continuation
+        self._clients: _Clients | None = None
+
+    def handle(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """Import the files that an event names."""
+        records = records_of(event)
+        if not records:
+            logger.info("Nothing to import: the event has no records")
+            return {"imports": []}
+        settings = _checked_settings()
+        if self._clients is None or self._clients.settings != settings:
+            self._clients = _Clients.of(settings)
+        continuation = self._continuation(context.invoked_function_arn)
+        invocation = _Invocation(self._clients, context, self._limits, continuation, replay=event.get("replay") is True)
+        try:
+            return invocation.work(records)
+        finally:
+            if metrics.metric_set:
+                metrics.flush_metrics()
 
 
 class _Invocation:
     """One invocation."""
 
-    def __init__(self, settings: Settings, context: LambdaContext, *, replay: bool) -> None:
+    def __init__(
+        self, clients: _Clients, context: LambdaContext, limits: Limits, continuation: Continuation, *, replay: bool
+    ) -> None:
         remaining = context.get_remaining_time_in_millis() / 1000
         self._until = time.monotonic() + remaining - min(RESERVE_SECONDS, remaining * RESERVE_SHARE)
-        self._settings = settings
+        self._bucket = clients.settings.bucket
+        self._continuation = continuation
         self._replay = replay
-        self._function = context.invoked_function_arn
-        if _adapters.get("settings") != settings:
-            _adapters.update(settings=settings, store=S3Store(), secrets=_secrets(settings))
         self._importer = Importer(
-            store=_adapters["store"],
-            database=MySqlDatabase(_adapters["secrets"], settings.ca_file, context.aws_request_id),
+            store=clients.store,
+            database=MySqlDatabase(clients.secrets, clients.settings.ca_file, context.aws_request_id, limits=limits),
             time_left=self._time_left,
             log=logger.info,
-            max_reject_ratio=settings.max_reject_ratio,
+            max_reject_ratio=clients.settings.max_reject_ratio,
+            limits=limits,
         )
 
     def _time_left(self) -> float:
         return self._until - time.monotonic()
 
     def work(self, records: list[Json]) -> dict[str, Any]:
-        """Import the records' files; hand over what time does not suffice for."""
+        """Import the records' object versions; leave those that time does not suffice for to another invocation."""
         imports: list[dict[str, Any]] = []
         left: list[Json] = []
         failures: list[str] = []
@@ -120,7 +161,7 @@ class _Invocation:
                 left.append(record)
                 continue
             try:
-                version = file_of(record, self._settings.bucket)
+                version = object_version_of(record, self._bucket)
                 if version is None:
                     logger.info("Nothing to import: the key names a folder")
                     continue
@@ -128,7 +169,7 @@ class _Invocation:
             except ImporterError as error:
                 failures.append(str(error))
                 metrics.add_metric("ImportErrors", MetricUnit.Count, 1)
-                logger.error("The import did not get on", reason=str(error), fault=type(error).__name__)  # noqa: TRY400
+                logger.error("Import interrupted", reason=str(error), error=type(error).__name__)  # noqa: TRY400
                 continue
             finally:
                 logger.remove_keys(["bucket", "key", "version_id", "import_id"])
@@ -137,14 +178,14 @@ class _Invocation:
             imports.append(_report(version, outcome))
         if left:
             try:
-                Continuation(self._function).send({"Records": left, "replay": self._replay})
-            except TransientFault as error:
+                self._continuation.send({"Records": left, "replay": self._replay})
+            except TransientError as error:
                 failures.append(str(error))
         if failures:
             raise EventFailed(f"{len(failures)} of {len(records)} records: {'; '.join(dict.fromkeys(failures))}")
         return {"imports": imports}
 
-    def _import(self, version: FileVersion) -> Outcome:
+    def _import(self, version: ObjectVersion) -> Outcome:
         logger.append_keys(bucket=version.bucket, key=version.key, version_id=version.version_id)
         began = time.monotonic()
         outcome = self._importer.run(version, replay=self._replay)
@@ -164,8 +205,8 @@ class _Invocation:
         return outcome
 
 
-def _report(version: FileVersion, outcome: Outcome) -> dict[str, Any]:
-    """What logs and the caller learn: counts and reasons, never a value of a row."""
+def _report(version: ObjectVersion, outcome: Outcome) -> dict[str, Any]:
+    """Return what is logged and returned: counts and reasons, never a value of a row."""
     counts = outcome.entry.counts
     return {
         "key": version.key,
@@ -179,3 +220,7 @@ def _report(version: FileVersion, outcome: Outcome) -> dict[str, Any]:
         "rows_blank": counts.blank,
         "reason": outcome.entry.reason,
     }
+
+
+handle = make_handler()
+"""What Lambda calls."""

@@ -1,4 +1,4 @@
-"""Imports one file version: decides what is read, stored, committed, tried again and given up."""
+"""Imports one object version: decides what is read, stored, committed, retried and given up."""
 
 import random
 import time
@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from csv_importer.columns import Column
-from csv_importer.errors import FileRefused, TransientFault
-from csv_importer.files import FileVersion
+from csv_importer.errors import FileRefused, TransientError
+from csv_importer.limits import DEFAULTS, Limits
+from csv_importer.objects import ObjectVersion
 from csv_importer.parsing import Block, Header, Position, Reject, read_blocks, read_header
 from csv_importer.pipeline import Pipeline
 from csv_importer.ports import (
@@ -22,22 +23,10 @@ from csv_importer.ports import (
     Status,
 )
 
-BATCH_ROWS = 50_000
-"""A transaction ends after so many rows: each commit waits for the disk."""
-
-BATCH_REJECTS = 10_000
-"""It ends earlier after so many rejects, whose text is held in memory until then."""
-
-LOCK_PATIENCE = 90.0
-"""How long to wait for a lock in seconds: longer than the server keeps the session of a client that died."""
-
-RETRY_PATIENCE = 90.0
-"""How long faults that pass are waited for without any progress, in seconds: a failover takes half of it."""
-
 NOTHING = Counts()
 
 type Log = Callable[..., None]
-"""Writes a message with keys and values; never one out of a file."""
+"""Writes a message with keys and values; never a value out of a file."""
 
 
 class Result(StrEnum):
@@ -46,21 +35,21 @@ class Result(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     UNFINISHED = "unfinished"
-    """Time is short: somebody has to go on."""
+    """Time is up: another invocation has to resume it."""
     DUPLICATE = "duplicate"
-    """It had ended before."""
+    """It had ended before this run."""
     ELSEWHERE = "elsewhere"
-    """Another invocation is at work on it."""
+    """Another invocation is importing it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run came to.
+    """The outcome of a run.
 
     Attributes:
         result: How it ended.
         entry: The ledger's row afterwards.
-        added: What this run stored, and counted, itself.
+        added: What this run itself stored and counted.
     """
 
     result: Result
@@ -69,7 +58,7 @@ class Outcome:
 
 
 class Importer:
-    """Imports file versions with the given means."""
+    """Imports object versions from a bucket into a database."""
 
     def __init__(  # noqa: PLR0913 - all by name
         self,
@@ -79,16 +68,18 @@ class Importer:
         time_left: Callable[[], float],
         log: Log,
         max_reject_ratio: float | None = None,
+        limits: Limits = DEFAULTS,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Keep the means.
+        """Keep what an import needs.
 
         Args:
             store: The bucket.
             database: The database.
-            time_left: Tells how many seconds may still be worked.
+            time_left: Returns how many seconds of the invocation may still be used.
             log: Where to report progress.
             max_reject_ratio: The highest share of rows that may be rejected, 0 to 1; None for any.
+            limits: Sizes and times.
             sleep: Waits for some seconds.
         """
         self._store = store
@@ -96,95 +87,105 @@ class Importer:
         self._time_left = time_left
         self._log = log
         self._max_reject_ratio = max_reject_ratio
+        self._limits = limits
         self._sleep = sleep
 
-    def run(self, version: FileVersion, *, replay: bool = False) -> Outcome:
-        """Import a file version, from wherever it stands.
+    def run(self, version: ObjectVersion, *, replay: bool = False) -> Outcome:
+        """Import an object version, from the position in the ledger on.
 
         Args:
-            version: The file version.
+            version: The object version.
             replay: Whether to run it again if it had failed.
 
         Returns:
             How it ended; a file that cannot be loaded is an outcome, not an error.
 
         Raises:
-            TransientFault: A fault outlasted all patience, or the time there is.
-            Misconfigured: The database is out of reach until a person mends something.
+            TransientError: An error outlasted the timeout, or the time that is left.
+            ConfigurationError: The database cannot be used until an operator fixes something.
         """
-        run = _Run(self._store, self._time_left, self._log, self._max_reject_ratio)
+        run = _Run(self._store, self._time_left, self._log, self._max_reject_ratio, self._limits)
+        lock_timeout, retry_timeout = self._limits.lock_timeout, self._limits.retry_timeout
         waited, attempt, progress = 0.0, 0, 0
         while True:
             try:
-                with self._database.open(version, min(LOCK_PATIENCE, self._time_left())) as session:
+                with self._database.open(version, min(lock_timeout, self._time_left())) as session:
                     if isinstance(session, Entry):
                         return Outcome(Result.DUPLICATE if session.status.ended else Result.ELSEWHERE, session)
-                    return run.go_on(session, version, replay=replay)
-            except TransientFault as fault:
+                    return run.resume(session, version, replay=replay)
+            except TransientError as error:
                 if run.commits > progress:
                     waited, attempt, progress = 0.0, 0, run.commits
                 # Full jitter: invocations that failed together do not come back together.
                 delay = random.uniform(0.1, min(5.0, 0.2 * 2**attempt))  # noqa: S311
                 attempt += 1
                 waited += delay
-                if waited > RETRY_PATIENCE or delay >= self._time_left():
+                if waited > retry_timeout or delay >= self._time_left():
                     raise
-                self._log("A fault that passes: trying again", fault=str(fault), attempt=attempt, delay=round(delay, 2))
+                self._log("Transient error: retrying", reason=str(error), attempt=attempt, delay=round(delay, 2))
                 self._sleep(delay)
 
 
 @dataclass(slots=True)
 class _Work:
-    """One session's work on one file version; entry is the ledger's row as last committed."""
+    """One session's work on one object version; entry is the ledger's row as last committed."""
 
     session: Session
-    version: FileVersion
+    version: ObjectVersion
     entry: Entry
 
 
 class _Run:
-    """One run over one file version, over as many sessions as it takes."""
+    """One run over one object version, over as many sessions as it takes."""
 
     def __init__(
-        self, store: ObjectStore, time_left: Callable[[], float], log: Log, max_reject_ratio: float | None
+        self,
+        store: ObjectStore,
+        time_left: Callable[[], float],
+        log: Log,
+        max_reject_ratio: float | None,
+        limits: Limits,
     ) -> None:
         self.commits = 0
         self._added = Counts()
-        self._careful = False
+        self._row_by_row = False
         self._store = store
         self._time_left = time_left
         self._log = log
         self._max_reject_ratio = max_reject_ratio
+        self._limits = limits
 
-    def go_on(self, session: Session, version: FileVersion, *, replay: bool) -> Outcome:
-        """Work on the file until it ends, time is short, or a fault."""
+    def resume(self, session: Session, version: ObjectVersion, *, replay: bool) -> Outcome:
+        """Import from the position in the ledger to the end of the file, or until time is up."""
         entry = session.claim(replay=replay, checking=self._max_reject_ratio is not None)
         if entry.status.ended:
             return Outcome(Result.DUPLICATE, entry, self._added)
         work = _Work(session, version, entry)
         try:
             while not work.entry.status.ended:
-                if not self._read_on(work):
+                if not self._read_from_position(work):
                     return Outcome(Result.UNFINISHED, work.entry, self._added)
         except FileRefused as refusal:
             self._commit(work, _refused(work.entry, str(refusal)))
         result = Result.SUCCEEDED if work.entry.status is Status.SUCCEEDED else Result.FAILED
         return Outcome(result, work.entry, self._added)
 
-    def _read_on(self, work: _Work) -> bool:
-        """Read from where the ledger stands; tell whether there was time enough."""
+    def _read_from_position(self, work: _Work) -> bool:
+        """Read from the position in the ledger; return whether there was enough time."""
         if work.entry.status is Status.RUNNING:
             work.session.check_table()
         source = self._store.open(work.version, 0)
         try:
             work.entry = replace(work.entry, size=source.size)
-            header, buffer = read_header(source.read)
+            header, buffer = read_header(source.read, limits=self._limits)
             start = header.end
             if work.entry.position.offset:
                 source.close()
                 start = work.entry.position
                 source, buffer = self._store.open(work.version, start.offset), b""
-            blocks = read_blocks(source.read, header.columns, start, buffer) if header.columns else iter(())
+            if not header.columns:
+                return self._store_blocks(work, header, iter(()))
+            blocks = read_blocks(source.read, header.columns, start, buffer, limits=self._limits)
             return self._store_blocks(work, header, blocks)
         finally:
             source.close()
@@ -192,21 +193,21 @@ class _Run:
     def _store_blocks(self, work: _Work, header: Header, blocks: Iterator[Block]) -> bool:
         if work.entry.status is Status.CHECKING:
             return self._store_batches(work, header, blocks, _Counting())
-        fast = work.session.fast
-        if fast is None or self._careful:
-            return self._store_batches(work, header, blocks, work.session.careful)
+        bulk_loader = work.session.bulk_loader
+        if bulk_loader is None or self._row_by_row:
+            return self._store_batches(work, header, blocks, work.session.row_loader)
         try:
-            return self._store_batches(work, header, blocks, fast)
+            return self._store_batches(work, header, blocks, bulk_loader)
         except RowsAltered as alteration:
-            self._careful = True
-            self._log("Loading with care from here on", cause=str(alteration), import_id=work.entry.import_id)
+            self._row_by_row = True
+            self._log("Loading row by row from now on", reason=str(alteration), import_id=work.entry.import_id)
             return True
 
     def _store_batches[T](self, work: _Work, header: Header, blocks: Iterator[Block], loader: Loader[T]) -> bool:
-        with Pipeline(blocks, loader.encode) as pipeline:
+        with Pipeline(blocks, loader.encode, self._limits.blocks_ahead) as pipeline:
             while pipeline.peek():
                 begun = _begun(work.entry, header)
-                batch = _Batch(pipeline, self._time_left)
+                batch = _Batch(pipeline, self._time_left, self._limits)
                 with work.session.transaction():
                     loaded, refused = loader.load(iter(batch), header.columns, work.version.import_file)
                     if loaded + len(refused) != batch.rows:
@@ -224,7 +225,7 @@ class _Run:
         return True
 
     def _at_end(self, entry: Entry) -> Entry:
-        """Tell what the ledger says once everything has been read."""
+        """Return the ledger's row for when everything has been read."""
         if entry.status is Status.RUNNING:
             return replace(entry, status=Status.SUCCEEDED)
         rows = entry.counts.loaded + entry.counts.rejected
@@ -260,7 +261,7 @@ class _Run:
 
 
 def _begun(entry: Entry, header: Header) -> Entry:
-    """Count the header, and blank lines before it, as dealt with."""
+    """Count the header, and blank lines before it, as read."""
     if entry.position.offset:
         return entry
     return replace(entry, position=header.end, counts=Counts(blank=header.blank))
@@ -274,9 +275,9 @@ def _refused(entry: Entry, reason: str) -> Entry:
 
 
 class _Batch[T]:
-    """The blocks of one transaction, summed up as they go by."""
+    """The blocks of one transaction, counted on their way to the loader."""
 
-    def __init__(self, pipeline: Pipeline[T], time_left: Callable[[], float]) -> None:
+    def __init__(self, pipeline: Pipeline[T], time_left: Callable[[], float], limits: Limits) -> None:
         self.rows = 0
         self.blank = 0
         self.rejects: list[Reject] = []
@@ -284,9 +285,11 @@ class _Batch[T]:
         self.out_of_time = False
         self._pipeline = pipeline
         self._time_left = time_left
+        self._limits = limits
 
     def __iter__(self) -> Iterator[T]:
-        while not self.out_of_time and self.rows < BATCH_ROWS and len(self.rejects) < BATCH_REJECTS:
+        most_rows, most_rejects = self._limits.batch_rows, self._limits.batch_rejects
+        while not self.out_of_time and self.rows < most_rows and len(self.rejects) < most_rejects:
             if not self._pipeline.peek():
                 return
             parcel = self._pipeline.take()
@@ -299,13 +302,13 @@ class _Batch[T]:
 
 
 class _Counting:
-    """Loads nothing: a file is checked as a whole before the first row of it is stored."""
+    """Loads nothing: a file is checked as a whole before its first row is stored."""
 
     def encode(self, block: Block) -> int:
         """Count the rows that would be stored."""
         return len(block)
 
     def load(self, contents: Iterator[int], columns: Sequence[Column], import_file: str) -> tuple[int, list[Reject]]:
-        """Add the counts up."""
+        """Return the sum of the counts."""
         del columns, import_file
         return sum(contents), []

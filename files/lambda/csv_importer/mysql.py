@@ -13,26 +13,24 @@ from pymysql.cursors import Cursor
 
 from csv_importer import columns as schema
 from csv_importer.columns import Column
-from csv_importer.errors import FileRefused, Misconfigured, TransientFault
+from csv_importer.errors import ConfigurationError, FileRefused, TransientError
 from csv_importer.feed import FEED_NAME, FeedConnection
-from csv_importer.files import FileVersion
+from csv_importer.limits import DEFAULTS, Limits
+from csv_importer.objects import ObjectVersion
 from csv_importer.parsing import Block, Position, Reject
 from csv_importer.ports import Counts, Credentials, Entry, RowsAltered, Secrets, Status
 
-CONNECT_SECONDS = 10
-"""How long to wait for a connection."""
+CONNECT_TIMEOUT = 10
+"""Seconds to wait for a connection."""
 
-ANSWER_SECONDS = 120
-"""How long to wait for an answer: longer than the server itself waits for a lock or for a client."""
+READ_TIMEOUT = 120
+"""Seconds to wait for an answer: longer than the server itself waits for a lock or for a client."""
 
-SESSION = {"wait_timeout": 60, "net_read_timeout": 60, "net_write_timeout": 60, "innodb_lock_wait_timeout": 20}
-"""After a minute's silence the server ends a session, and with it the lock of a client that has died."""
-
-INSERT_ROWS = 1000
-"""Rows a statement where LOAD DATA cannot be used."""
+SESSION = {"wait_timeout": 60, "net_read_timeout": 60, "net_write_timeout": 60}
+"""The server ends a session that is idle for a minute, and with it the lock of a client that has died."""
 
 REASON_LENGTH = 1000
-"""The longest reason that the ledger holds, in characters."""
+"""Characters of the longest reason that the ledger holds."""
 
 _TRANSIENT = {
     1040: "too many connections",
@@ -43,9 +41,9 @@ _TRANSIENT = {
     1161: "the connection was lost",
     1180: "the server could not commit",
     1203: "too many connections of this user",
-    1205: "a lock was waited for too long",
+    1205: "a lock wait timeout",
     1213: "a deadlock",
-    1226: "the user has used up its share",
+    1226: "the user has reached a resource limit",
     1290: "the server is read-only",
     1317: "the statement was interrupted",
     1792: "the server is read-only",
@@ -53,7 +51,7 @@ _TRANSIENT = {
     2003: "the server cannot be reached",
     2006: "the connection was lost",
     2013: "the connection was lost",
-    2014: "the connection is out of step",
+    2014: "commands are out of sync",
     2055: "the connection was lost",
     3024: "the statement took too long",
     3168: "the server is not ready",
@@ -79,75 +77,86 @@ _ROWS_REFUSED = frozenset({1048, 1062, 1169, 1264, 1265, 1292, 1366, 1406, 1452,
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn the driver's errors into ours."""
+    """Turn the driver's errors into those of csv_importer.errors."""
     try:
         yield
     except pymysql.MySQLError as error:
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         cause = getattr(error, "original_exception", None)
         if isinstance(cause, ssl.SSLCertVerificationError):
-            raise Misconfigured(
+            raise ConfigurationError(
                 f"the database's certificate is refused: {cause.verify_message or cause.reason}."
-                " The certificate authority comes with the function as ca.pem, or from DATABASE_CA_FILE"
+                " The CA certificates come with the function as ca.pem, or from DATABASE_CA_FILE"
             ) from error
         # 0: the connection was closed under the driver.
         if code in _TRANSIENT or code == 0:
-            raise TransientFault(f"{_TRANSIENT.get(code, 'the connection was lost')} (MySQL error {code})") from error
+            raise TransientError(f"{_TRANSIENT.get(code, 'the connection was lost')} (MySQL error {code})") from error
         text = str(error.args[1]) if len(error.args) > 1 else ""
         if code in _REFUSED:
             raise FileRefused(f"{_REFUSED[code]} (MySQL error {code}: {text})") from error
         if code in _ROWS_REFUSED:
             # The server's own text may hold a value.
             raise RowsAltered(f"MySQL error {code}") from error
-        raise Misconfigured(f"the database refuses: {text} (MySQL error {code})") from error
+        raise ConfigurationError(f"the database refuses: {text} (MySQL error {code})") from error
     except OSError as error:
-        raise TransientFault(f"the connection was lost ({type(error).__name__})") from error
+        raise TransientError(f"the connection was lost ({type(error).__name__})") from error
 
 
 class MySqlDatabase:
     """The cluster's writer, with the importer's user."""
 
-    def __init__(
-        self, secrets: Secrets, ca_file: Path, request_id: str, clock: Callable[[], float] = time.monotonic
+    def __init__(  # noqa: PLR0913 - three by name
+        self,
+        secrets: Secrets,
+        ca_file: Path,
+        request_id: str,
+        *,
+        limits: Limits = DEFAULTS,
+        clock: Callable[[], float] = time.monotonic,
+        connect: Callable[..., FeedConnection] = FeedConnection,
     ) -> None:
-        """Keep what connecting takes.
+        """Keep what connections need.
 
         Args:
             secrets: Where endpoint, user and password come from.
-            ca_file: The certificate authorities that the server's certificate is checked against, PEM.
+            ca_file: The CA certificates that the server's certificate is verified with, PEM.
             request_id: The invocation, for the ledger.
+            limits: Sizes and times.
             clock: Seconds, from any start.
+            connect: Connects, with the options of FeedConnection.
         """
         self._secrets = secrets
         self._ca_file = ca_file
         self._request_id = request_id
+        self._limits = limits
         self._clock = clock
+        self._connect = connect
 
     @contextmanager
-    def open(self, version: FileVersion, patience: float) -> "Iterator[MySqlSession | Entry]":
-        """Connect and take the lock of a file version: see ports.Database."""
-        connection = self._connect()
+    def open(self, version: ObjectVersion, timeout: float) -> "Iterator[MySqlSession | Entry]":
+        """Connect and take the lock of an object version: see ports.Database."""
+        connection = self._logged_in()
         try:
-            session = MySqlSession(connection, version, self._request_id)
-            held = session.lock(patience, self._clock)
+            session = MySqlSession(connection, version, self._request_id, self._limits)
+            held = session.lock(timeout, self._clock)
             yield session if held is None else held
         finally:
-            # Sends no goodbye over a connection that is in the middle of something.
+            # Sends no COM_QUIT over a connection that is in the middle of a statement.
             with _quietly():
                 connection.close()
 
-    def _connect(self) -> FeedConnection:
+    def _logged_in(self) -> FeedConnection:
         try:
             with _translated():
                 return self._connect_with(self._secrets.credentials())
-        except Misconfigured as error:
+        except ConfigurationError as error:
             if _code(error.__cause__) not in _LOGIN_REFUSED:
                 raise
         with _translated():
             return self._connect_with(self._secrets.credentials(fresh=True))
 
     def _connect_with(self, credentials: Credentials) -> FeedConnection:
-        connection = FeedConnection(
+        connection = self._connect(
             host=credentials.host,
             port=credentials.port,
             user=credentials.user,
@@ -155,17 +164,18 @@ class MySqlDatabase:
             database=credentials.database,
             charset="utf8mb4",
             local_infile=True,
-            # So that an update which writes what was there counts as found.
+            # So that an update which changes nothing counts the row as found.
             client_flag=CLIENT.FOUND_ROWS,
             autocommit=True,
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=ANSWER_SECONDS,
-            write_timeout=ANSWER_SECONDS,
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            write_timeout=READ_TIMEOUT,
             ssl=self._tls(),
             program_name="csv-importer",
         )
         with connection.cursor() as cursor:
-            settings = ", ".join(f"{name} = {value:d}" for name, value in SESSION.items())
+            session = {**SESSION, "innodb_lock_wait_timeout": self._limits.row_lock_timeout}
+            settings = ", ".join(f"{name} = {value:d}" for name, value in session.items())
             cursor.execute(f"SET SESSION {settings}, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'")
             cursor.execute("SELECT @@innodb_read_only OR @@read_only")
             if cursor.fetchone() != (0,):
@@ -177,58 +187,59 @@ class MySqlDatabase:
         try:
             context = ssl.create_default_context(cafile=str(self._ca_file))
         except (OSError, ssl.SSLError) as error:
-            raise Misconfigured(f"{self._ca_file} holds no certificate authorities: {error}") from error
-        # Authorities that predate RFC 5280's strict reading are in use; chain and name are checked in full.
+            raise ConfigurationError(f"{self._ca_file} holds no CA certificates: {error}") from error
+        # Some CA certificates in use do not meet RFC 5280 in all points; chain and name are verified in full.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
 
 
 class MySqlSession:
-    """A connection that holds the lock of one file version: see ports.Session."""
+    """A connection that holds the lock of one object version: see ports.Session."""
 
-    def __init__(self, connection: FeedConnection, version: FileVersion, request_id: str) -> None:
+    def __init__(self, connection: FeedConnection, version: ObjectVersion, request_id: str, limits: Limits) -> None:
         """Wrap a connection.
 
         Args:
             connection: The connection, in autocommit mode.
-            version: The file version.
+            version: The object version.
             request_id: The invocation, for the ledger.
+            limits: Sizes.
         """
         self._connection = connection
         self._version = version
         self._request_id = request_id
-        self._takes_local = True
+        self._limits = limits
 
     @property
-    def fast(self) -> "LoadData | None":
-        """LOAD DATA LOCAL, where the server takes it."""
+    def bulk_loader(self) -> "LoadData | None":
+        """LOAD DATA LOCAL, where the server allows it."""
         with _translated():
             ((enabled,),) = self._query("SELECT @@local_infile")
         return LoadData(self._connection) if enabled else None
 
     @property
-    def careful(self) -> "MultiRowInsert":
+    def row_loader(self) -> "MultiRowInsert":
         """INSERT with several rows, in strict mode."""
-        return MultiRowInsert(self._connection)
+        return MultiRowInsert(self._connection, self._limits.insert_rows)
 
-    def lock(self, patience: float, clock: Callable[[], float]) -> Entry | None:
-        """Take the file version's lock.
+    def lock(self, timeout: float, clock: Callable[[], float]) -> Entry | None:
+        """Take the object version's lock.
 
         Args:
-            patience: How long to wait, in seconds.
+            timeout: How long to wait, in seconds.
             clock: Seconds, from any start.
 
         Returns:
             None with the lock taken; else the ledger's row: another invocation ended the import, or
-            is alive and at work on it. Whoever works on it has an event of its own that is tried
-            again if it fails, so nothing is lost by leaving it alone.
+            makes progress with it. That invocation has an event of its own, which is retried if it
+            fails, so nothing is lost by leaving the import to it.
 
         Raises:
-            TransientFault: The lock stays taken, and nobody is seen to work.
+            TransientError: The lock stays taken, and the ledger shows no progress.
         """
         name = f"csv_import:{self._version.digest[:48]}"
         first = None
-        until = clock() + patience
+        until = clock() + timeout
         while True:
             with _translated():
                 ((taken,),) = self._query("SELECT GET_LOCK(%s, 1)", name)
@@ -237,12 +248,12 @@ class MySqlSession:
             entry = self._find()
             if entry and entry.status.ended:
                 return entry
-            # What this invocation itself wrote last may still be on its way through a connection that it lost.
+            # The last write of this invocation may still be under way through a connection that it lost.
             if entry and first and entry.position != first.position and entry.request_id != self._request_id:
                 return entry
             first = first or entry
             if clock() >= until:
-                raise TransientFault("the import is locked by a session that shows no progress")
+                raise TransientError("the import is locked by a session that shows no progress")
 
     def claim(self, *, replay: bool, checking: bool) -> Entry:
         """Read the ledger's row, having counted this attempt: see ports.Session."""
@@ -262,8 +273,8 @@ class MySqlSession:
                     self._request_id,
                 )
             elif not entry.status.ended or (replay and entry.status is Status.FAILED):
-                # A file that failed before its first row is checked again, one that failed later is not:
-                # rows of it are in the table.
+                # A file that failed before its first row is checked again; one that failed later is not,
+                # since rows of it are in the table.
                 again = Status.CHECKING if checking and not entry.position.offset else Status.RUNNING
                 self._query(
                     "UPDATE csv_import SET status = %s, attempts = attempts + 1, request_id = %s, reason = NULL,"
@@ -276,7 +287,7 @@ class MySqlSession:
                 return entry
         claimed = self._find()
         if claimed is None:
-            raise TransientFault("the ledger's row is gone")
+            raise TransientError("the ledger's row is gone")
         return claimed
 
     def check_table(self) -> None:
@@ -297,7 +308,7 @@ class MySqlSession:
             wanted = missing.pop(name, None)
             if wanted is None:
                 if demanded:
-                    raise FileRefused(f"{altered} {name} is none of the importer's columns, and has no default")
+                    raise FileRefused(f"{altered} {name} is not one of the importer's columns, and has no default")
             elif kind != wanted:
                 raise FileRefused(f"{altered} {name} is {kind} instead of {wanted}")
             elif charset not in (None, "utf8mb4"):
@@ -356,7 +367,7 @@ class MySqlSession:
                 ),
             )
         if found != 1:
-            raise TransientFault("the ledger's row was changed by somebody else")
+            raise TransientError("the ledger's row was changed by another session")
 
     def _find(self) -> Entry | None:
         with _translated():
@@ -386,7 +397,7 @@ class MySqlSession:
 class LoadData:
     """LOAD DATA LOCAL from memory: as fast as the server can load a file of its own.
 
-    It ignores strict mode, and turns what does not fit into warnings: a single one undoes the batch.
+    It ignores strict mode, and turns what does not fit into warnings: a single one rolls the batch back.
     """
 
     def __init__(self, connection: FeedConnection) -> None:
@@ -394,7 +405,7 @@ class LoadData:
         self._connection = connection
 
     def encode(self, block: Block) -> bytes:
-        """Write the rows with the separators that the statement below names again."""
+        """Write the rows with the separators that the statement below names."""
         return block.delimited().encode()
 
     def load(self, contents: Iterator[bytes], columns: Sequence[Column], import_file: str) -> tuple[int, list[Reject]]:
@@ -414,11 +425,12 @@ class LoadData:
 
 
 class MultiRowInsert:
-    """INSERT in strict mode: finds the very row that the database refuses."""
+    """INSERT in strict mode: finds the row that the database refuses."""
 
-    def __init__(self, connection: FeedConnection) -> None:
-        """Load through a connection."""
+    def __init__(self, connection: FeedConnection, insert_rows: int) -> None:
+        """Load through a connection, so many rows a statement."""
         self._connection = connection
+        self._insert_rows = insert_rows
 
     def encode(self, block: Block) -> Block:
         """Keep the rows, and the text that they came from."""
@@ -427,15 +439,15 @@ class MultiRowInsert:
     def load(self, contents: Iterator[Block], columns: Sequence[Column], import_file: str) -> tuple[int, list[Reject]]:
         """Store rows: see ports.Loader."""
         names = [*(column.name for column in columns), schema.IMPORT_FILE_COLUMN]
-        statement = f"INSERT INTO {schema.TABLE} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})"  # noqa: S608 - names of our own
+        statement = f"INSERT INTO {schema.TABLE} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})"  # noqa: S608 - names from COLUMNS
         rejects: list[Reject] = []
-        stored = 0
+        stored, step = 0, self._insert_rows
         with self._connection.cursor() as cursor:
             for block in contents:
                 rows = [(*row, import_file) for row in block.rows]
-                for start in range(0, len(rows), INSERT_ROWS):
+                for start in range(0, len(rows), step):
                     refused: list[tuple[int, str]] = []
-                    stop = min(start + INSERT_ROWS, len(rows))
+                    stop = min(start + step, len(rows))
                     stored += self._insert(cursor, statement, rows, range(start, stop), refused)
                     rejects += [block.reject(index, reason) for index, reason in refused]
         return stored, rejects
@@ -448,7 +460,7 @@ class MultiRowInsert:
         indexes: range,
         refused: list[tuple[int, str]],
     ) -> int:
-        """Insert some rows; where the database refuses, halve them until the row at fault stands alone."""
+        """Insert some rows; where the database refuses, halve them until the refused row is alone."""
         try:
             with _translated():
                 return cursor.executemany(statement, rows[indexes.start : indexes.stop]) or 0

@@ -1,9 +1,9 @@
 """Turns the bytes of a CSV file into rows to store and records to reject. Pure: no AWS, no database.
 
 A file is read in blocks of complete records, each a few thousand rows, and each is checked column by
-column: calls that cover a block are what makes Python fast enough. What becomes of a record depends
-on its own bytes only, never on where a block happens to end, so that reading can stop at the end of
-any block and go on there later with the same result.
+column: calls that cover a block are what makes Python fast enough. Whether a record is stored or rejected
+depends on its own bytes only, never on where a block happens to end, so that reading can stop at the end
+of any block and resume there later with the same result.
 """
 
 import csv
@@ -17,28 +17,16 @@ from typing import NamedTuple, Protocol
 
 from csv_importer.columns import COLUMNS, Column
 from csv_importer.errors import FileRefused
-
-BLOCK_BYTES = 256 * 1024
-"""How much is parsed at once, in bytes."""
-
-MAX_RECORD_BYTES = 32 * 1024
-"""No record is longer, in bytes. The longest that the table can hold is a tenth of that."""
-
-MAX_RECORD_LINES = 1000
-"""No record has more physical lines. The longest that the table can hold has fewer characters."""
-
-RAW_LENGTH = 1000
-"""How much of a rejected record is kept, in characters."""
+from csv_importer.limits import DEFAULTS, Limits
 
 FIELD_END, ROW_END, ESCAPE = SEPARATORS = ("\x1f", "\x1e", "\\")
-"""Characters that mean something in the stream that the database reads."""
+"""Characters with a meaning in the stream that the database reads."""
 
-TOO_LONG = f"longer than {MAX_RECORD_BYTES} bytes or {MAX_RECORD_LINES} lines"
 _BLANK = "blank"
 BROKEN_QUOTES = "a quote is never closed, or something follows a closing quote"
 
 type Read = Callable[[int], bytes]
-"""Reads up to so many bytes; nothing only at the end."""
+"""Reads up to so many bytes; returns none only at the end."""
 
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -75,9 +63,9 @@ class Reject(NamedTuple):
 
     Attributes:
         line: The physical line on which it starts, from 1.
-        column: The column at fault, or None where it is the record as a whole.
+        column: The column with the error, or None where it is the record as a whole.
         reason: What is wrong with it; never a value.
-        raw: Its text, capped.
+        raw: The first characters of its text.
     """
 
     line: int
@@ -110,16 +98,24 @@ class Block:
         end: Where the next block begins.
     """
 
-    __slots__ = ("_plain", "_records", "blank", "end", "rejects")
+    __slots__ = ("_plain", "_raw_length", "_records", "blank", "end", "rejects")
 
-    def __init__(
-        self, records: "_Records | None", rejects: list[Reject], blank: int, end: Position, *, plain: bool = True
+    def __init__(  # noqa: PLR0913 - built in two places
+        self,
+        records: "_Records | None",
+        rejects: list[Reject],
+        blank: int,
+        end: Position,
+        *,
+        raw_length: int,
+        plain: bool = True,
     ) -> None:
         """Take the records to store, the others, and whether no value holds one of SEPARATORS."""
         self.rejects = rejects
         self.blank = blank
         self.end = end
         self._records = records
+        self._raw_length = raw_length
         self._plain = plain
 
     def __len__(self) -> int:
@@ -132,7 +128,7 @@ class Block:
         return [self._records.fields(index) for index in range(len(self))] if self._records else []
 
     def delimited(self) -> str:
-        """The rows to store as text, fields and rows separated as the statement for the database says."""
+        """The rows to store as text, with the separators of the LOAD DATA statement."""
         if not self._records or not len(self):
             return ""
         if self._plain:
@@ -141,34 +137,37 @@ class Block:
         return "".join(FIELD_END.join(value.translate(escapes) for value in row) + ROW_END for row in self.rows)
 
     def reject(self, index: int, reason: str) -> Reject:
-        """Describe rows[index] as refused, for a reason that only the database knows."""
+        """Return rows[index] as a reject, for a reason that only the database knows."""
         if not self._records:
             raise IndexError(index)
         line, text = self._records.source(index)
-        return Reject(line, None, reason, _raw(text))
+        return Reject(line, None, reason, _raw(text, self._raw_length))
 
 
-def read_header(read: Read) -> tuple[Header, bytes]:
+def read_header(read: Read, *, limits: Limits = DEFAULTS) -> tuple[Header, bytes]:
     """Read the header from the start of a file.
 
     Args:
         read: Where the bytes come from.
+        limits: Sizes of a block and a record.
 
     Returns:
         The header, and the bytes read beyond it.
 
     Raises:
-        FileRefused: This is no CSV file of ours; the message says what it is or which columns are wrong.
+        FileRefused: This is not a CSV file with the columns of the table; the message says what it is or which
+            columns are wrong.
     """
+    block_bytes, max_record_bytes = limits.block_bytes, limits.max_record_bytes
     buffer = b""
-    while len(buffer) < BLOCK_BYTES and (chunk := read(BLOCK_BYTES - len(buffer))):
+    while len(buffer) < block_bytes and (chunk := read(block_bytes - len(buffer))):
         buffer += chunk
     for signature, name in _SIGNATURES:
         if buffer.startswith(signature):
             raise FileRefused(f"the file is {name}, not CSV in UTF-8")
     start = len(_BOM) if buffer.startswith(_BOM) else 0
     # Latin-1 maps each byte to one character: positions in it are positions in the file.
-    lines = io.StringIO(buffer[start : start + MAX_RECORD_BYTES].decode("latin-1"), newline="")
+    lines = io.StringIO(buffer[start : start + max_record_bytes].decode("latin-1"), newline="")
     offset = start
     blank = 0
     for line in lines:
@@ -180,13 +179,13 @@ def read_header(read: Read) -> tuple[Header, bytes]:
         if b"\0" in raw:
             raise FileRefused("the file starts with NUL bytes: it is binary, or UTF-16 without a byte order mark")
         end = offset + len(raw)
-        if end == start + MAX_RECORD_BYTES < len(buffer) and not line.endswith(("\r", "\n")):
-            raise FileRefused(f"no header: the first line is longer than {MAX_RECORD_BYTES} bytes")
+        if end == start + max_record_bytes < len(buffer) and not line.endswith(("\r", "\n")):
+            raise FileRefused(f"no header: the first line is longer than {max_record_bytes} bytes")
         if line.endswith("\r") and buffer[end : end + 1] == b"\n":
             end += 1
         return Header(_columns(raw), Position(end, blank + 1), blank), buffer[end:]
-    if len(buffer) - start > MAX_RECORD_BYTES:
-        raise FileRefused(f"no header in the first {MAX_RECORD_BYTES} bytes")
+    if len(buffer) - start > max_record_bytes:
+        raise FileRefused(f"no header in the first {max_record_bytes} bytes")
     return Header((), Position(offset, blank), blank), b""
 
 
@@ -194,7 +193,7 @@ def _columns(raw: bytes) -> tuple[Column, ...]:
     """Map a header to columns.
 
     Raises:
-        FileRefused: It is not text, or its columns are not ours.
+        FileRefused: It is not text, or its columns are not those of the table.
     """
     known = {column.name: column for column in COLUMNS}
     wanted = ", ".join(known)
@@ -209,23 +208,25 @@ def _columns(raw: bytes) -> tuple[Column, ...]:
         for delimiter, name in ((";", "semicolon"), ("\t", "tab"), ("|", "bar")):
             if known.keys() & {part.strip(' "\r\n').lower() for part in raw.decode().split(delimiter)}:
                 raise FileRefused(f"the delimiter is a {name}: it has to be a comma")
-        # The line may be a row of somebody's data: it is not quoted.
+        # The line may be a row of personal data: it is not quoted.
         raise FileRefused(f"no header: the first line names none of the columns {wanted}")
-    faults = [
-        f"{fault} {', '.join(repr(name[:64]) for name in found[:10])}"
-        for fault, found in (
+    errors = [
+        f"{error} {', '.join(repr(name[:64]) for name in found[:10])}"
+        for error, found in (
             ("missing columns:", [name for name in known if name not in names]),
             ("unknown columns:", [name for name in dict.fromkeys(names) if name not in known]),
             ("columns given twice:", [name for name in known if names.count(name) > 1]),
         )
         if found
     ]
-    if faults:
-        raise FileRefused(f"wrong header: {'; '.join(faults)}. It has to name {wanted}, in any order")
+    if errors:
+        raise FileRefused(f"wrong header: {'; '.join(errors)}. It has to name {wanted}, in any order")
     return tuple(known[name] for name in names)
 
 
-def read_blocks(read: Read, columns: Sequence[Column], start: Position, buffer: bytes = b"") -> Iterator[Block]:
+def read_blocks(
+    read: Read, columns: Sequence[Column], start: Position, buffer: bytes = b"", *, limits: Limits = DEFAULTS
+) -> Iterator[Block]:
     """Read the records of a file.
 
     Args:
@@ -233,31 +234,39 @@ def read_blocks(read: Read, columns: Sequence[Column], start: Position, buffer: 
         columns: The columns in the order of the file.
         start: The end of the header or of a block: where buffer, then read, begin.
         buffer: Bytes that were read already.
+        limits: Sizes of a block and a record.
 
     Yields:
         The records in blocks. Memory is bounded, whatever the file holds.
     """
+    block_bytes, raw_length = limits.block_bytes, limits.raw_length
     position = start
     at_end = False
     while True:
-        while len(buffer) < BLOCK_BYTES and not at_end:
-            chunk = read(BLOCK_BYTES)
+        while len(buffer) < block_bytes and not at_end:
+            chunk = read(block_bytes)
             at_end = not chunk
             buffer += chunk
         if not buffer:
             return
         size = len(buffer) if at_end else _complete(buffer)
         if not size:
-            raw = buffer[: RAW_LENGTH * 4]
-            skipped, buffer, at_end = _skip_line(read, buffer)
-            reject = Reject(position.line + 1, None, TOO_LONG, _raw(_decode(raw)))
+            # A character has four bytes at most.
+            raw = buffer[: raw_length * 4]
+            skipped, buffer, at_end = _skip_line(read, buffer, block_bytes)
+            reject = Reject(position.line + 1, None, too_long(limits), _raw(_decode(raw), raw_length))
             position = Position(position.offset + skipped, position.line + 1)
-            yield Block(None, [reject], 0, position)
+            yield Block(None, [reject], 0, position, raw_length=raw_length)
             continue
-        block = _parse(buffer[:size], len(buffer) - size, at_end=at_end, columns=columns, start=position)
+        block = _parse(buffer[:size], len(buffer) - size, at_end=at_end, columns=columns, start=position, limits=limits)
         buffer = buffer[block.end.offset - position.offset :]
         position = block.end
         yield block
+
+
+def too_long(limits: Limits) -> str:
+    """Return the reason for which a record that exceeds the limits is rejected."""
+    return f"longer than {limits.max_record_bytes} bytes or {limits.max_record_lines} lines"
 
 
 def _complete(buffer: bytes) -> int:
@@ -265,7 +274,7 @@ def _complete(buffer: bytes) -> int:
     return max(buffer.rfind(b"\n"), buffer.rfind(b"\r", 0, -1)) + 1
 
 
-def _skip_line(read: Read, buffer: bytes) -> tuple[int, bytes, bool]:
+def _skip_line(read: Read, buffer: bytes, block_bytes: int) -> tuple[int, bytes, bool]:
     """Read past the end of a line of any length; return its length, what was read beyond it, and the end."""
     skipped = 0
     at_end = False
@@ -279,12 +288,14 @@ def _skip_line(read: Read, buffer: bytes) -> tuple[int, bytes, bool]:
             return skipped + len(buffer), b"", True
         keep = 1 if buffer.endswith(b"\r") else 0
         skipped += len(buffer) - keep
-        chunk = read(BLOCK_BYTES)
+        chunk = read(block_bytes)
         at_end = not chunk
         buffer = buffer[len(buffer) - keep :] + chunk
 
 
-def _parse(data: bytes, following: int, *, at_end: bool, columns: Sequence[Column], start: Position) -> Block:
+def _parse(  # noqa: PLR0913 - all but two by name
+    data: bytes, following: int, *, at_end: bool, columns: Sequence[Column], start: Position, limits: Limits
+) -> Block:
     """Parse complete lines.
 
     Args:
@@ -293,10 +304,12 @@ def _parse(data: bytes, following: int, *, at_end: bool, columns: Sequence[Colum
         at_end: Whether the file ends with them.
         columns: The columns in the order of the file.
         start: Where in the file they are.
+        limits: Sizes of a record.
 
     Returns:
         All records but one that the last lines begin and do not end.
     """
+    raw_length, max_record_bytes = limits.raw_length, limits.max_record_bytes
     try:
         text = data.decode()
         suspicious = "\0" in text
@@ -306,9 +319,9 @@ def _parse(data: bytes, following: int, *, at_end: bool, columns: Sequence[Colum
     records: _Records
     if '"' in text or "\r" in text:
         lines = list(io.StringIO(text, newline=""))
-        rows, spans, broken, used = _read_quoted(lines, following, at_end=at_end)
+        rows, spans, broken, used = _read_quoted(lines, following, at_end=at_end, limits=limits)
         end = Position(start.offset + len(data) - _size(lines[used:]), start.line + used)
-        rejects = [Reject(start.line + 1 + at, None, reason, _raw(lines[at])) for at, reason in broken]
+        rejects = [Reject(start.line + 1 + at, None, reason, _raw(lines[at], raw_length)) for at, reason in broken]
         records = _QuotedRecords(rows, spans, lines, start.line + 1)
     else:
         lines = text.split("\n")
@@ -317,19 +330,20 @@ def _parse(data: bytes, following: int, *, at_end: bool, columns: Sequence[Colum
         end = Position(start.offset + len(data), start.line + len(lines))
         rejects = []
         records = _UnquotedRecords(lines, start.line + 1)
-    faults = _faults(records, columns, suspicious=suspicious)
+    errors = _validation_errors(records, columns, suspicious=suspicious)
     blank = 0
-    if faults:
-        for index, (column, reason) in faults.items():
+    if errors:
+        for index, (column, reason) in errors.items():
             line, source = records.source(index)
             if reason == _BLANK:
                 blank += 1
-            elif len(source) * 4 > MAX_RECORD_BYTES and _size([source]) > MAX_RECORD_BYTES:
-                rejects.append(Reject(line, None, TOO_LONG, _raw(source)))
+            elif len(source) * 4 > max_record_bytes and _size([source]) > max_record_bytes:
+                rejects.append(Reject(line, None, too_long(limits), _raw(source, raw_length)))
             else:
-                rejects.append(Reject(line, column, reason, _raw(source)))
-        records.keep([index for index in range(len(records)) if index not in faults])
-    return Block(records, rejects, blank, end, plain=not any(character in text for character in SEPARATORS))
+                rejects.append(Reject(line, column, reason, _raw(source, raw_length)))
+        records.keep([index for index in range(len(records)) if index not in errors])
+    plain = not any(character in text for character in SEPARATORS)
+    return Block(records, rejects, blank, end, raw_length=raw_length, plain=plain)
 
 
 class _Records(Protocol):
@@ -356,7 +370,7 @@ class _Records(Protocol):
         """Join all values; each row ends in row."""
 
     def source(self, index: int) -> tuple[int, str]:
-        """Tell the physical line on which one starts, and its text."""
+        """Return the physical line on which one starts, and its text."""
 
 
 class _QuotedRecords:
@@ -439,15 +453,15 @@ class _UnquotedRecords:
 
 
 def _read_quoted(
-    lines: list[str], following: int, *, at_end: bool
+    lines: list[str], following: int, *, at_end: bool, limits: Limits
 ) -> tuple[list[list[str]], list[tuple[int, int]], list[tuple[int, str]], int]:
     """Read records that may have several lines, or broken quotes.
 
-    Where a record is broken or too long, its first line is refused and reading goes on at the second:
-    a quote that is never closed takes no other row with it.
+    Where a record is broken or too long, its first line is rejected and reading continues at the second:
+    a quote that is never closed costs no other row.
 
     Returns:
-        The records; the lines of each as (first, after last); refused lines with their reasons; lines used.
+        The records; the lines of each as (first, after last); rejected lines with their reasons; lines used.
     """
     reader = csv.reader(lines, strict=True)
     rows: list[list[str]] = []
@@ -459,16 +473,17 @@ def _read_quoted(
     spans: list[tuple[int, int]] = []
     broken: list[tuple[int, str]] = []
     first = 0
+    max_record_lines = limits.max_record_lines
     while first < len(lines):
-        window = _Window(lines[first : first + MAX_RECORD_LINES + 1])
+        window = _Window(lines[first : first + max_record_lines + 1])
         reader = csv.reader(window, strict=True)
         base = first
         reason = None
         try:
             for row in reader:
                 after = base + reader.line_num
-                if after - first > 1 and _too_long(lines, first, after):
-                    reason = TOO_LONG
+                if after - first > 1 and _exceeds(limits, lines, first, after):
+                    reason = too_long(limits)
                     break
                 rows.append(row)
                 spans.append((first, after))
@@ -478,8 +493,8 @@ def _read_quoted(
             if window.ended and after < len(lines) and first > base:
                 continue
             is_open = window.ended and after == len(lines)
-            if _too_long(lines, first, after, following if is_open else 0):
-                reason = TOO_LONG
+            if _exceeds(limits, lines, first, after, following if is_open else 0):
+                reason = too_long(limits)
             elif is_open and not at_end:
                 return rows, spans, broken, first
             else:
@@ -491,7 +506,7 @@ def _read_quoted(
 
 
 class _Window(Iterator[str]):
-    """Lines for a reader; tells whether it asked for more than there are, which an error alone does not."""
+    """Lines for a reader; ended once it has asked for more than there are, which an error alone does not show."""
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = iter(lines)
@@ -504,36 +519,38 @@ class _Window(Iterator[str]):
         raise StopIteration
 
 
-def _too_long(lines: list[str], first: int, after: int, following: int = 0) -> bool:
-    return after - first > MAX_RECORD_LINES or _size(lines[first:after]) + following > MAX_RECORD_BYTES
+def _exceeds(limits: Limits, lines: list[str], first: int, after: int, following: int = 0) -> bool:
+    return after - first > limits.max_record_lines or _size(lines[first:after]) + following > limits.max_record_bytes
 
 
-def _faults(records: _Records, columns: Sequence[Column], *, suspicious: bool) -> dict[int, tuple[str | None, str]]:
+def _validation_errors(
+    records: _Records, columns: Sequence[Column], *, suspicious: bool
+) -> dict[int, tuple[str | None, str]]:
     """Find the records that cannot be stored, blank ones included; fill in defaults.
 
     Returns:
-        The column at fault and the reason, by index.
+        The column with the error and the reason, by index.
     """
-    faults: dict[int, tuple[str | None, str]] = {}
+    errors: dict[int, tuple[str | None, str]] = {}
     width = len(columns)
     widths = records.widths()
     if set(widths) != {width}:
         for index, found in enumerate(widths):
             if found != width:
-                faults[index] = (None, f"{found} fields instead of {width}" if found else _BLANK)
+                errors[index] = (None, f"{found} fields instead of {width}" if found else _BLANK)
     if suspicious:
         for index in range(len(records)):
-            if index not in faults:
-                faults |= _suspicions(index, records.fields(index), columns)
-    fitting = [index for index in range(len(records)) if index not in faults] if faults else None
+            if index not in errors:
+                errors |= _suspicions(index, records.fields(index), columns)
+    fitting = [index for index in range(len(records)) if index not in errors] if errors else None
     for place, (column, values) in enumerate(zip(columns, records.columns(fitting), strict=False)):
-        for index, reason in column.faults(values).items():
-            faults.setdefault(index if fitting is None else fitting[index], (column.name, reason))
+        for index, reason in column.errors(values).items():
+            errors.setdefault(index if fitting is None else fitting[index], (column.name, reason))
         if column.default is not None and "" in values:
             for index, value in enumerate(values):
                 if not value:
                     records.fill(index if fitting is None else fitting[index], place, column.default)
-    return faults
+    return errors
 
 
 def _suspicions(index: int, fields: list[str], columns: Sequence[Column]) -> dict[int, tuple[str | None, str]]:
@@ -546,7 +563,7 @@ def _suspicions(index: int, fields: list[str], columns: Sequence[Column]) -> dic
 
 
 def _decode(data: bytes) -> str:
-    """Decode UTF-8; bytes that are none become lone surrogates, which no valid text holds."""
+    """Decode UTF-8; invalid bytes become lone surrogates, which no valid text holds."""
     return data.decode("utf-8", "surrogateescape")
 
 
@@ -555,7 +572,7 @@ def _size(lines: Sequence[str]) -> int:
     return sum(len(line.encode("utf-8", "surrogateescape")) for line in lines)
 
 
-def _raw(text: str) -> str:
-    """Make the text of a rejected record fit to be stored and shown."""
-    capped = text.rstrip("\r\n")[:RAW_LENGTH]
-    return capped.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")[:RAW_LENGTH]
+def _raw(text: str, length: int) -> str:
+    """Return the text of a rejected record as it can be stored and shown."""
+    capped = text.rstrip("\r\n")[:length]
+    return capped.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")[:length]

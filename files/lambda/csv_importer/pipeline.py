@@ -1,4 +1,4 @@
-"""Parses ahead in a thread, so that the database never waits for Python."""
+"""Parses ahead in a thread, so that the database never waits for the parser."""
 
 import queue
 import threading
@@ -9,16 +9,13 @@ from typing import Self
 
 from csv_importer.parsing import Block, Position, Reject
 
-BLOCKS_AHEAD = 4
-"""How many blocks may wait: each is about BLOCK_BYTES of memory."""
-
 
 @dataclass(frozen=True, slots=True)
 class Parcel[T]:
     """A block, ready to be loaded.
 
     Attributes:
-        content: What the loader made of its rows.
+        content: Its rows as the loader encodes them.
         rows: How many rows that is.
         rejects: Its rejects.
         blank: How many lines were blank.
@@ -35,16 +32,17 @@ class Parcel[T]:
 class Pipeline[T]:
     """Parcels in the order of the file; a context manager that ends the thread."""
 
-    def __init__(self, blocks: Iterator[Block], encode: Callable[[Block], T]) -> None:
+    def __init__(self, blocks: Iterator[Block], encode: Callable[[Block], T], blocks_ahead: int) -> None:
         """Prepare; the thread starts with the context.
 
         Args:
             blocks: The blocks.
-            encode: What makes a block's content; called in the thread.
+            encode: Encodes a block's rows; called in the thread.
+            blocks_ahead: How many parcels may wait.
         """
         self._blocks = blocks
         self._encode = encode
-        self._queue: queue.Queue[Parcel[T] | BaseException | None] = queue.Queue(BLOCKS_AHEAD)
+        self._queue: queue.Queue[Parcel[T] | BaseException | None] = queue.Queue(blocks_ahead)
         self._stop = threading.Event()
         # Daemon: a read that hangs must not keep the process alive.
         self._thread = threading.Thread(target=self._work, name="parser", daemon=True)
@@ -69,7 +67,7 @@ class Pipeline[T]:
         self._thread.join(timeout=1)
 
     def peek(self) -> bool:
-        """Wait for the next parcel; tell whether there is one.
+        """Wait for the next parcel; return whether there is one.
 
         Raises:
             Exception: Whatever reading or parsing raised.
@@ -83,7 +81,7 @@ class Pipeline[T]:
         return self._next is not None
 
     def take(self) -> Parcel[T]:
-        """Take the parcel that peek has found."""
+        """Return the parcel that peek has found."""
         if self._next is None:
             raise LookupError("take without peek")
         parcel, self._next = self._next, None

@@ -1,18 +1,18 @@
 """What the importer needs of the outside world."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from csv_importer.columns import Column
-from csv_importer.files import FileVersion
+from csv_importer.objects import ObjectVersion
 from csv_importer.parsing import Block, Position, Reject
 
 
 class Status(StrEnum):
-    """Where an import stands, as the ledger spells it."""
+    """The status of an import, as in the ledger."""
 
     CHECKING = "checking"
     RUNNING = "running"
@@ -21,13 +21,13 @@ class Status(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more is done without being asked."""
+        """Whether nothing more is done without a replay."""
         return self in (Status.SUCCEEDED, Status.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Records by what became of them; read is their sum, always."""
+    """Records loaded, rejected and blank; read is always their sum."""
 
     loaded: int = 0
     rejected: int = 0
@@ -49,13 +49,13 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file version's row in the ledger.
+    """An object version's row in the ledger.
 
     Attributes:
         import_id: Its key.
-        status: Where the import stands.
-        position: Up to where the file has been dealt with.
-        counts: What became of the records up to there.
+        status: The status of the import.
+        position: Up to where the file has been imported.
+        counts: The counts up to there.
         request_id: The invocation that wrote last.
         size: The object's size in bytes, as far as known.
         reason: Why it failed.
@@ -78,7 +78,7 @@ class Credentials:
         host: The cluster's writer.
         port: Its port.
         user: The importer's user.
-        password: Its password, or a token of IAM in its place: good for one connection made now.
+        password: Its password, or an IAM authentication token: valid for one connection made now.
         database: The database.
     """
 
@@ -99,8 +99,8 @@ class Secrets(Protocol):
             fresh: Whether what was read before is out of date.
 
         Raises:
-            Misconfigured: It does not exist, or holds not what it has to.
-            TransientFault: The store did not answer, again and again.
+            ConfigurationError: It does not exist, or lacks a key.
+            TransientError: Secrets Manager does not answer.
         """
 
 
@@ -112,31 +112,31 @@ class ByteStream(Protocol):
         """The whole object's size in bytes."""
 
     def read(self, size: int) -> bytes:
-        """Read up to size bytes; nothing only at the end.
+        """Read up to size bytes; none only at the end.
 
         Raises:
             FileRefused: The object is gone.
-            TransientFault: The store did not answer, again and again.
+            TransientError: S3 does not answer.
         """
 
     def close(self) -> None:
-        """Drop the connection."""
+        """Close the connection."""
 
 
 class ObjectStore(Protocol):
     """The bucket."""
 
-    def open(self, version: FileVersion, offset: int) -> ByteStream:
+    def open(self, version: ObjectVersion, offset: int) -> ByteStream:
         """Open one version of an object at an offset in bytes.
 
         Raises:
             FileRefused: It does not exist, or cannot be read without being restored.
-            TransientFault: The store did not answer, again and again.
+            TransientError: S3 does not answer.
         """
 
 
 class Loader[T](Protocol):
-    """One way of getting rows into the table."""
+    """Stores rows in the table."""
 
     def encode(self, block: Block) -> T:
         """Prepare a block; called in the thread that parses."""
@@ -147,7 +147,7 @@ class Loader[T](Protocol):
         Args:
             contents: What encode made, one item a block.
             columns: The columns in the order of the file.
-            import_file: What is stored beside each row.
+            import_file: What is stored with each row.
 
         Returns:
             How many rows are stored, and those that only the database refuses.
@@ -162,18 +162,18 @@ class RowsAltered(Exception):
 
 
 class Session(Protocol):
-    """A connection that holds the lock of one file version."""
+    """A connection that holds the lock of one object version."""
 
     @property
-    def fast(self) -> "Loader[bytes] | None":
-        """The fast way of loading, or None where the server forbids it."""
+    def bulk_loader(self) -> "Loader[bytes] | None":
+        """The fast loader, or None where the server forbids it."""
 
     @property
-    def careful(self) -> "Loader[Block]":
-        """The way that finds the rows that the database refuses."""
+    def row_loader(self) -> "Loader[Block]":
+        """The loader that finds the rows which the database refuses."""
 
     def claim(self, *, replay: bool, checking: bool) -> Entry:
-        """Read the ledger's row, having counted this attempt; made if there is none.
+        """Count this attempt in the ledger's row, which is created if there is none, and read it.
 
         Args:
             replay: Whether a failed import starts to run again.
@@ -190,7 +190,7 @@ class Session(Protocol):
         """Store progress, within the transaction.
 
         Raises:
-            TransientFault: The ledger's row is not as before says: somebody else wrote it.
+            TransientError: The ledger's row is not as in before: another session wrote it.
         """
 
     def check_table(self) -> None:
@@ -204,17 +204,28 @@ class Session(Protocol):
 class Database(Protocol):
     """The database."""
 
-    def open(self, version: FileVersion, patience: float) -> "AbstractContextManager[Session | Entry]":
-        """Connect and take the lock of a file version.
+    def open(self, version: ObjectVersion, timeout: float) -> "AbstractContextManager[Session | Entry]":
+        """Connect and take the lock of an object version.
 
         Args:
-            version: The file version.
-            patience: How long to wait for somebody else who holds the lock, in seconds.
+            version: The object version.
+            timeout: Seconds to wait while another session holds the lock.
 
         Returns:
-            The session; or the ledger's row, where another invocation ended the import or works on it.
+            The session; or the ledger's row, where another invocation ended the import or makes progress with it.
 
         Raises:
-            TransientFault: The database cannot be reached or used now, or the lock stays taken.
-            Misconfigured: The secret, the certificate or the user is wrong.
+            TransientError: The database cannot be reached or used now, or the lock stays taken.
+            ConfigurationError: The secret, the certificate or the user is wrong.
+        """
+
+
+class Continuation(Protocol):
+    """Lets another invocation do the rest of the work."""
+
+    def send(self, event: Mapping[str, object]) -> None:
+        """Send an event with the rest of the work.
+
+        Raises:
+            TransientError: It was not accepted: the event at hand has to be retried instead.
         """

@@ -4,21 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from csv_importer.errors import Misconfigured
+from csv_importer.errors import ConfigurationError
 
 SHIPPED_CA_FILE = Path(__file__).with_name("ca.pem")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the environment says.
+    """The settings from the environment variables.
 
     Attributes:
         secret_id: SECRET_ID, the importer's secret by name or ARN.
         bucket: BUCKET_NAME, the only bucket that is served.
-        ca_file: DATABASE_CA_FILE, or the certificate authorities that come with the function.
+        ca_file: DATABASE_CA_FILE, or the CA certificates that come with the function.
         max_reject_ratio: MAX_REJECT_RATIO, the highest share of rows that may be rejected; None for any.
-        iam_login: DATABASE_LOGIN, whether the database is shown tokens of IAM instead of a password.
+        iam_login: DATABASE_LOGIN, whether to log in with IAM authentication tokens instead of a password.
     """
 
     secret_id: str
@@ -32,14 +32,14 @@ class Settings:
         """Read the settings.
 
         Raises:
-            Misconfigured: One is missing or malformed; the message names it.
+            ConfigurationError: One is missing or malformed; the message names it.
         """
         for name in ("SECRET_ID", "BUCKET_NAME"):
             if not environment.get(name):
-                raise Misconfigured(f"environment variable {name} is not set")
+                raise ConfigurationError(f"environment variable {name} is not set")
         login = environment.get("DATABASE_LOGIN") or "password"
         if login not in ("password", "iam"):
-            raise Misconfigured(f"environment variable DATABASE_LOGIN is {login!r}: it has to be password or iam")
+            raise ConfigurationError(f"environment variable DATABASE_LOGIN is {login!r}: it has to be password or iam")
         return cls(
             secret_id=environment["SECRET_ID"],
             bucket=environment["BUCKET_NAME"],
@@ -57,6 +57,8 @@ def _ratio(text: str) -> float | None:
     except ValueError:
         ratio = -1.0
     if not 0 <= ratio <= 1:
-        raise Misconfigured(f"environment variable MAX_REJECT_RATIO is {text!r}: it has to be a number from 0 to 1")
+        raise ConfigurationError(
+            f"environment variable MAX_REJECT_RATIO is {text!r}: it has to be a number from 0 to 1"
+        )
     # All rows may be rejected: counting them beforehand would read the whole file for nothing.
     return ratio if ratio < 1 else None

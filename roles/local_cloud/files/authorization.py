@@ -1,9 +1,9 @@
-"""Authorize calls on what they are about, as AWS does, and keep a record of it.
+"""Authorize calls on the resources that they name, as AWS does, and record each authorization.
 
-ministack evaluates policies as AWS does, but for EC2, and for parts of RDS and IAM, it asks about the resource "*"
-without tags, and it never asks for `iam:PassRole`. A policy that names resources or tags would be refused, and one that
-does not would prove little. So this says for those calls which resources they name, which tags those carry, and which
-further permissions they take; ministack still decides.
+ministack evaluates policies as AWS does, but for EC2, and for parts of RDS and IAM, it evaluates them for the resource
+"*" without tags, and it never requires `iam:PassRole`. A policy with resources or tags would deny such calls, and one
+without them would prove little. So this finds the resources that those calls name, their tags, and the further
+permissions that the calls require; ministack still decides.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-# Kinds of EC2 resources, by what their ids begin with.
+# Kinds of EC2 resources, by the prefixes of their ids.
 KINDS = {
     "ami": "image",
     "eipalloc": "elastic-ip",
@@ -33,7 +33,7 @@ KINDS = {
     "vpc": "vpc",
     "vpce": "vpc-endpoint",
 }
-# What a call makes, which has no id yet.
+# The kinds that a call creates, which have no id yet.
 MADE = {
     "AllocateAddress": ["elastic-ip"],
     "CreateFlowLogs": ["vpc-flow-log"],
@@ -47,9 +47,9 @@ MADE = {
     "CreateVpcEndpoint": ["vpc-endpoint"],
     "RunInstances": ["instance", "network-interface", "volume"],
 }
-# Calls that name other resources without being checked on them.
+# Calls that name other resources without being authorized on them.
 CHECKED_ONLY = {"CreateRoute": {"route-table"}, "ReplaceRoute": {"route-table"}}
-# What is inside these parameters does not happen at once, or is no resource of the call's.
+# These parameters name no resources of the call, or of a later call only.
 IGNORED = re.compile(r"^(Filter|LaunchTemplateData|TagSpecification|Tag|UserData)\b")
 # RDS' parameters that name a resource, and its kind.
 RDS_KINDS = {
@@ -61,7 +61,7 @@ RDS_KINDS = {
 }
 # Operations of Lambda whose permission has another name.
 LAMBDA_ACTIONS = {"Invoke": "InvokeFunction", "InvokeAsync": "InvokeFunction"}
-# What RDS describes where nothing is named.
+# What RDS describes where no resource is named.
 RDS_DESCRIBED = {
     "DescribeDBClusterParameterGroups": "cluster-pg",
     "DescribeDBClusters": "cluster",
@@ -73,7 +73,7 @@ RDS_DESCRIBED = {
 
 @dataclass(frozen=True)
 class Check:
-    """One question that a call raises: may this caller do `action` to `resource`, under these conditions?"""
+    """One authorization that a call requires: `action` on `resource`, under these conditions."""
 
     action: str
     resource: str
@@ -82,7 +82,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Request:
-    """What a call says: its parameters, its body where that is JSON, and what Lambda calls the operation."""
+    """The content of a call: its parameters, its body where that is JSON, and its operation where it is of Lambda."""
 
     parameters: Mapping[str, str]
     body: Mapping[str, Any]
@@ -95,19 +95,19 @@ _request: ContextVar[Request | None] = ContextVar("request", default=None)
 
 
 def numbered(request: Request, pattern: str) -> list[str]:
-    """The values of the parameters whose names match `pattern`."""
+    """Return the values of the parameters whose names match `pattern`."""
     return [value for key, value in request.parameters.items() if re.match(pattern, key)]
 
 
 def resource_tags(identifier: str) -> dict[str, str]:
-    """The conditions that the tags of an EC2 resource make."""
+    """Return the condition keys of the tags of an EC2 resource."""
     from ministack.services import ec2  # noqa: PLC0415  # reads its settings when it is imported
 
     return {f"aws:ResourceTag/{tag['Key']}": tag["Value"] for tag in ec2._tags.get(identifier) or []}  # noqa: SLF001
 
 
 def request_tags(request: Request, prefix: str) -> dict[str, str | list[str]]:
-    """The conditions that the tags make which a call brings along, in the parameters that begin with `prefix`."""
+    """Return the condition keys of the tags in a call, in the parameters that begin with `prefix`."""
     keys = {key: value for key, value in request.parameters.items() if re.fullmatch(rf"{prefix}\.\d+\.Key", key)}
     found: dict[str, str | list[str]] = {
         f"aws:RequestTag/{tag}": request.parameters.get(key.removesuffix("Key") + "Value", "")
@@ -117,7 +117,7 @@ def request_tags(request: Request, prefix: str) -> dict[str, str | list[str]]:
 
 
 def specified_tags(request: Request, kind: str) -> dict[str, str | list[str]]:
-    """The conditions of the tags that a call gives to what it makes of this kind."""
+    """Return the condition keys of the tags that a call gives to the resources of a kind that it creates."""
     for key, value in request.parameters.items():
         if re.fullmatch(r"TagSpecification\.\d+\.ResourceType", key) and value == kind:
             return request_tags(request, re.escape(key.removesuffix(".ResourceType")) + r"\.Tag")
@@ -125,7 +125,7 @@ def specified_tags(request: Request, kind: str) -> dict[str, str | list[str]]:
 
 
 def launch_template(request: Request) -> dict[str, Any]:
-    """The launch template that a call names, or nothing."""
+    """Return the launch template that a call names; empty where it names none."""
     from ministack.services import ec2  # noqa: PLC0415
 
     parameters = request.parameters
@@ -138,7 +138,7 @@ def launch_template(request: Request) -> dict[str, Any]:
 
 
 def associated(identifier: str) -> list[str]:
-    """The ids that an association is between."""
+    """Return the ids of the resources that an association is between."""
     from ministack.services import ec2  # noqa: PLC0415
 
     profile = ec2._iam_instance_profile_associations.get(identifier)  # noqa: SLF001
@@ -155,13 +155,13 @@ def associated(identifier: str) -> list[str]:
 
 
 def named_identifiers(request: Request, name: str) -> list[str]:
-    """The ids of all existing resources that an EC2 call names."""
+    """Return the ids of all existing resources that an EC2 call names."""
     values = [value for key, value in request.parameters.items() if not IGNORED.match(key)]
     template = launch_template(request) if name not in MADE or name == "RunInstances" else {}
     if template:
         values.append(template["LaunchTemplateId"])
     if template and name == "RunInstances":
-        # What the template says happens now. Its ids are found as what they look like.
+        # The content of the template is used now. Its ids are found by their form.
         values += re.findall(r'"((?:ami|sg|subnet)-[0-9a-f]+)"', json.dumps(template["Versions"][-1]))
     for value in [value for value in values if re.match(r"(rtb|iip-)assoc-", value)]:
         values += associated(value)
@@ -176,7 +176,7 @@ def named_identifiers(request: Request, name: str) -> list[str]:
 
 
 def passed_role(request: Request, name: str) -> str:
-    """The role that an EC2 call hands to a host or to flow logs, or nothing."""
+    """Return the role that an EC2 call passes to an instance or to flow logs; empty where it passes none."""
     from ministack.services import iam  # noqa: PLC0415
 
     role = request.parameters.get("DeliverLogsPermissionArn", "")
@@ -195,7 +195,7 @@ def passed_role(request: Request, name: str) -> str:
 
 
 def ec2_checks(request: Request, action: str) -> Iterator[Check]:
-    """What an EC2 call has to be allowed."""
+    """Yield the authorizations that an EC2 call requires."""
     name = action.partition(":")[2]
     prefix = f"arn:aws:ec2:{request.region}:{request.account}:"
     if name in {"DescribeInstanceAttribute", "DescribeVpcAttribute"}:
@@ -226,7 +226,7 @@ def ec2_checks(request: Request, action: str) -> Iterator[Check]:
 
 
 def rds_checks(request: Request, action: str) -> Iterator[Check]:
-    """What an RDS call has to be allowed."""
+    """Yield the authorizations that an RDS call requires."""
     name = action.partition(":")[2]
     prefix = f"arn:aws:rds:{request.region}:{request.account}:"
     found = [
@@ -243,13 +243,13 @@ def rds_checks(request: Request, action: str) -> Iterator[Check]:
     for resource in found or ["*"]:
         yield Check(action, resource, tags)
     if tags and name.startswith("Create"):
-        # With tags, what is made is tagged by the same call.
+        # With tags, the same call also tags what it creates.
         for resource in found[:1]:
             yield Check("rds:AddTagsToResource", resource, tags)
 
 
 def iam_checks(request: Request, action: str, resource: str) -> Iterator[Check]:
-    """What an IAM call has to be allowed."""
+    """Yield the authorizations that an IAM call requires."""
     profile = request.parameters.get("InstanceProfileName")
     if not profile:
         yield Check(action, resource)
@@ -261,7 +261,7 @@ def iam_checks(request: Request, action: str, resource: str) -> Iterator[Check]:
 
 
 def lambda_checks(request: Request, action: str, resource: str, context: Mapping[str, Any]) -> Iterator[Check]:
-    """What a Lambda call has to be allowed."""
+    """Yield the authorizations that a Lambda call requires."""
     if request.operation:
         action = f"lambda:{LAMBDA_ACTIONS.get(request.operation, request.operation)}"
     if action == "lambda:CreateFunction":
@@ -272,17 +272,17 @@ def lambda_checks(request: Request, action: str, resource: str, context: Mapping
 
 
 def checks(service: str, action: str, resource: str, context: Mapping[str, Any]) -> Iterator[Check]:
-    """Every question that a call raises.
+    """Yield every authorization that a call requires.
 
     Args:
         service: ministack's name of the service.
-        action: What is asked for, such as `ec2:CreateVpc`.
+        action: The action, such as `ec2:CreateVpc`.
         resource: The ARN that ministack found, or "*".
         context: The condition keys that ministack found.
     """
     request = _request.get()
     if service == "sqs":
-        # What may be done to one message may be done to several.
+        # The permission for one message covers several.
         yield Check(action.removesuffix("Batch"), resource, context)
         if request and action == "sqs:CreateQueue" and request.body.get("tags"):
             yield Check("sqs:TagQueue", resource, context)
@@ -305,7 +305,7 @@ def checks(service: str, action: str, resource: str, context: Mapping[str, Any])
 def read_request(
     body: bytes, parameters: Mapping[str, Any], account: str, region: str, operation: str | None
 ) -> Request:
-    """Read what a call says, without regard to its protocol."""
+    """Read the content of a call, whatever its protocol."""
     try:
         content = json.loads(body) if body[:1] == b"{" else {}
     except ValueError:
@@ -315,15 +315,15 @@ def read_request(
 
 
 class Record:
-    """A file with one line of JSON for each distinct answer, so that it stays small."""
+    """A file with one line of JSON for each distinct authorization, so that it stays small."""
 
     def __init__(self, path: Path) -> None:
-        """Keep the record in `path`. Whoever removes the file has a new one begun."""
+        """Write the record to `path`; where the file is removed, a new one is started."""
         self.path = path
         self.seen: set[str] = set()
 
     def note(self, principal: str, check: Check, *, allowed: bool) -> None:
-        """Write an answer down, unless it is there already."""
+        """Write an authorization, unless it is in the file already."""
         line = json.dumps(
             {
                 "principal": principal,
@@ -343,17 +343,17 @@ class Record:
 
 
 def install(record: Path) -> None:
-    """Have ministack ask what AWS asks, from now on.
+    """Have ministack require the authorizations that AWS requires, from now on.
 
     Args:
-        record: File that is told of every answer for a caller that is bound by policies.
+        record: File for every authorization of a caller that policies apply to.
     """
     from ministack.core import iam_actions, iam_evaluator  # noqa: PLC0415
     from ministack.core.responses import get_account_id  # noqa: PLC0415
 
     extract, enforce = iam_actions.extract_resource_arn, iam_evaluator.enforce
     kept = Record(record)
-    # ministack tells only some of Lambda's operations apart here; the SDK's own model knows them all.
+    # ministack distinguishes only some of Lambda's operations here; the SDK's model has them all.
     iam_actions._BOTOCORE_SERVICE_MAP.setdefault("lambda", ["lambda"])  # noqa: SLF001
 
     def extract_and_remember(*positional: Any) -> str:

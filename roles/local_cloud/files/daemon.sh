@@ -1,9 +1,9 @@
 #!/bin/sh
 # Starts and stops a process that outlives the playbook, where neither systemd nor another supervisor can be assumed.
 #   daemon.sh start NAME DIRECTORY COMMAND…    daemon.sh stop NAME DIRECTORY    daemon.sh status NAME DIRECTORY
-# Keeps DIRECTORY/NAME.pid (process id, start time) and DIRECTORY/NAME.log. Prints running, started, stopped, absent, or
+# Writes DIRECTORY/NAME.pid (process id, start time) and DIRECTORY/NAME.log. Prints running, started, stopped, absent, or
 # for a process that ended by itself: crashed.
-# The start time tells the process from another that was given its id later: only what was started here is stopped.
+# The start time distinguishes the process from a later one with the same id: only what was started here is stopped.
 set -eu
 
 action=$1 name=$2 directory=$3
@@ -12,7 +12,7 @@ pid_file=$directory/$name.pid
 log=$directory/$name.log
 
 start_time() {
-    # The 22nd field; the second, the program's name, may itself contain spaces and brackets. A zombie has ended.
+    # The 22nd field; the second, the program's name, may contain spaces and brackets. A zombie has ended.
     sed -n 's/^.*) \([^Z]\)/\1/p' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
 }
 

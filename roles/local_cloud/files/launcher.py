@@ -1,9 +1,9 @@
 """Run ministack for one local cloud.
 
-ministack takes its settings from the environment, hands its whole environment and its interpreter on to the functions
+ministack takes its settings from the environment, passes its whole environment and its interpreter to the functions
 that it runs, and publishes the ports of its database containers on every interface of the machine. So this starts it
-with exactly the environment of a settings file, gives functions what AWS gives them, boto3 and no other package, has
-every published port bound to given addresses only, and has each call authorized on what it is about.
+with exactly the environment of a settings file, provides functions with boto3 and no other package, as AWS does, binds
+every published port to given addresses only, and authorizes each call on the resources that it names.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from packaging.requirements import Requirement
 
 
 def bind_published_ports(addresses: Sequence[str]) -> None:
-    """Have every container that is created from now on publish its ports on `addresses` only.
+    """Publish the ports of every container that is created from now on, on `addresses` only.
 
     Args:
         addresses: IP addresses of this machine.
@@ -43,7 +43,7 @@ def bind_published_ports(addresses: Sequence[str]) -> None:
 
 
 def distributions(name: str) -> dict[str, Distribution]:
-    """The distribution `name` and all that it requires, by name.
+    """Return the distribution `name` and all that it requires, by name.
 
     Raises:
         importlib.metadata.PackageNotFoundError: When one of them is not installed.
@@ -60,15 +60,15 @@ def distributions(name: str) -> dict[str, Distribution]:
 
 
 def give_functions_boto3_only(folder: Path) -> None:
-    """Have functions run by this interpreter without its virtual environment, as if on AWS.
+    """Run functions with this interpreter without its virtual environment, as on AWS.
 
     A package that a function's zip lacks is then missing here too.
 
     Args:
-        folder: Where links to boto3 and what it requires are made; emptied first.
+        folder: Folder for links to boto3 and what it requires; emptied first.
 
     Raises:
-        OSError: When the links cannot be made.
+        OSError: When the links cannot be created.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -78,7 +78,7 @@ def give_functions_boto3_only(folder: Path) -> None:
             if not link.exists():
                 link.symlink_to(str(one.locate_file(top)))
     os.environ["PYTHONPATH"] = str(folder)
-    # What ministack starts functions with; in a virtual environment, the interpreter that it was made from.
+    # ministack starts functions with this: of a virtual environment, the interpreter that it was created with.
     sys.executable = str(Path(sys.executable).resolve())
 
 
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str]) -> None:
 
     Args:
         arguments: One path: a JSON file with `environment` (an object of strings), `publish_on` (a list of
-            addresses) and `authorizations` (the file that records who was allowed what).
+            addresses) and `authorizations` (the file that records each authorization).
 
     Raises:
         SystemExit: When there is not exactly one argument, or when ministack ends.
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str]) -> None:
     bind_published_ports(settings["publish_on"])
     give_functions_boto3_only(Path(os.environ["TMPDIR"]) / "function-packages")
     sys.argv = ["ministack"]
-    # Only now, since ministack reads its environment when it is imported.
+    # Only now: ministack reads its environment when it is imported.
     authorization.install(Path(settings["authorizations"]))
     runpy.run_module("ministack", run_name="__main__")
 

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Finds settings with which Podman can run a container on this machine, by running one.
 #   podman-settings.sh DIRECTORY
-# In a virtual machine whose root may not raise limits, or with hybrid control groups, Podman's own settings fail.
-# On the bridge, as the real ones: what sets that up fails apart from the runtime.
-# Keeps what worked as DIRECTORY/containers.conf; no such file means that the machine's own settings do.
+# In a virtual machine whose root may not raise limits, or with hybrid control groups, Podman's defaults fail.
+# On the bridge network, as the real containers: its setup can fail independently of the runtime.
+# Writes the settings that worked to DIRECTORY/containers.conf; without such a file, the defaults of the machine work.
 set -eu
 
 directory=$1
@@ -24,7 +24,7 @@ works() {
 if works 2>/dev/null; then
     exit
 fi
-# No limit above what this very process may have.
+# No limit above those of this process.
 limits="[containers]
 default_ulimits = [\"nofile=$(ulimit -Hn):$(ulimit -Hn)\", \"nproc=4096:4096\"]"
 export CONTAINERS_CONF="$conf"

@@ -1,6 +1,6 @@
 """Register a container image as an AMI, once.
 
-amazon.aws.ec2_ami cannot: after registering it asks for the image's product codes, which ministack does not have.
+amazon.aws.ec2_ami cannot: after the registration it requests the image's product codes, which ministack lacks.
 Credentials, region and endpoint come from the environment.
 """
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> None:
     if len(arguments) != 2:
         raise SystemExit("usage: register_image.py NAME IMAGE")
     name, image = arguments
-    # A profile that the user exports for AWS does not exist here.
+    # An exported profile for AWS does not exist here.
     os.environ.pop("AWS_PROFILE", None)
     ec2 = boto3.client("ec2")
     found = ec2.describe_images(Filters=[{"Name": "name", "Values": [name]}])["Images"]

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts mysqld as the official mysql image does: MYSQL_ROOT_PASSWORD (required at the first start),
-# MYSQL_ROOT_HOST, MYSQL_DATABASE, MYSQL_USER and MYSQL_PASSWORD make the accounts, arguments go to mysqld.
+# MYSQL_ROOT_HOST, MYSQL_DATABASE, MYSQL_USER and MYSQL_PASSWORD create the accounts, arguments go to mysqld.
 set -eu
 
 if [ "${1:-}" = mysqld ]; then
@@ -46,7 +46,7 @@ if [ ! -d /var/lib/mysql/mysql ]; then
     } > "$accounts"
     umask 022
     chown mysql:mysql "$accounts"
-    # mysqld runs the file before it accepts a connection: nobody meets a server without accounts.
+    # mysqld runs the file before it accepts connections: no client finds a server without accounts.
     set -- "--init-file=$accounts" "$@"
 fi
 

@@ -1,3 +1,6 @@
+# Copyright: Contributors to the csv-to-aurora project
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
 """Action plugin: what a playbook would do, by running it under --check."""
 
 from __future__ import annotations
@@ -40,13 +43,12 @@ def command_line(program: list[str], playbooks: list[str], playbook: str) -> lis
 
 
 def failure(plan: dict[str, Any] | None, playbook: str, output: list[str]) -> str:
-    """Return why there is no plan, in the run's own words."""
+    """Return why there is no plan, in the run's own words; of several hosts with their names."""
     stops = (plan or {}).get("failures") or []
     if not stops:
         return f"{playbook} --check ended before it began: " + "\n".join(output[-LAST_LINES:])
-    return "\n".join(
-        f"{stop['role'] or playbook}, {stop['task']}, on {stop['host']}: {stop['message']}" for stop in stops
-    )
+    several = len({stop["host"] for stop in stops}) > 1
+    return "\n".join(f"{stop['host']}: {stop['message']}" if several else stop["message"] for stop in stops)
 
 
 class ActionModule(ActionBase):
@@ -72,6 +74,9 @@ class ActionModule(ActionBase):
             plan = json.loads(file.read_text()) if file.exists() else None
         if code != 0 or plan is None:
             raise AnsibleActionFail(failure(plan, Path(playbook).name, output))
+        if not Display().verbosity:
+            for warning in plan["warnings"]:
+                Display().warning(warning)
         result.update(plan=plan, differs=bool(plan["changes"]), changed=False)
         return result
 
@@ -105,7 +110,7 @@ class ActionModule(ActionBase):
                         display.display(line.rstrip())
                     elif role and role[1] != seen:
                         seen = role[1]
-                        display.display(f"  {seen}")
+                        display.display(f"  planning {seen}")
             except BaseException:
                 child.terminate()
                 raise

@@ -28,10 +28,11 @@ type: aggregate
 version_added: 1.0.0
 short_description: Release at the end of a run the locks that it acquired
 description:
-  - Releases what the run acquired with M(csv_to_aurora.aws.ssm_lock), with the connection of the task that acquired it.
+  - Releases the locks that the run acquired with M(csv_to_aurora.aws.ssm_lock), with the connection of the task that
+    acquired them.
   - Does so when the run succeeds, when it fails on any play or host, when it is interrupted (C(Ctrl-C)) and when it is
-    told to end (C(SIGTERM), C(SIGHUP)). Only a run that is killed outright leaves its locks.
-  - A lock that somebody else has broken and taken meanwhile is left as it is.
+    terminated (C(SIGTERM), C(SIGHUP)). Only a run that is killed (C(SIGKILL)) leaves its locks.
+  - A lock that was released and acquired by another run in the meantime is left as it is.
 author:
   - The csv-to-aurora authors (@csv-to-aurora)
 requirements:
@@ -42,7 +43,7 @@ LOCK = "csv_to_aurora.aws.ssm_lock"
 
 
 class CallbackModule(AWSPluginBase, CallbackBase):
-    """Remembers the locks that tasks acquire, and releases them once."""
+    """Records the locks that tasks acquire, and releases them once."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -50,14 +51,14 @@ class CallbackModule(AWSPluginBase, CallbackBase):
     CALLBACK_NEEDS_ENABLED = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Start without any lock."""
+        """Start without locks."""
         super().__init__(*args, **kwargs)
         self.locks: dict[str, dict[str, Any]] = {}
         self.connection: dict[str, Any] = {}
         self.process = 0
 
     def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
-        """Remember a lock that the task acquired, or forget one that it released."""
+        """Record a lock that the task acquired, and no longer one that it released."""
         task, found = result.task, result.result
         if str(task.resolved_action or task.action) != LOCK or task.check_mode:
             return
@@ -69,12 +70,12 @@ class CallbackModule(AWSPluginBase, CallbackBase):
             self.locks.pop(name, None)
 
     def v2_playbook_on_stats(self, stats: AggregateStats) -> None:
-        """Release at the end of a run, be it a success or a failure."""
+        """Release at the end of a run that succeeded or failed."""
         del stats
         self.release()
 
     def prepare(self) -> None:
-        """See to it that the locks are also released where the run does not come to its end."""
+        """Install the handlers that release the locks of a run that is interrupted."""
         if self.process:
             return
         self.process = os.getpid()
@@ -84,12 +85,12 @@ class CallbackModule(AWSPluginBase, CallbackBase):
 
     @staticmethod
     def end(number: int, frame: FrameType | None) -> NoReturn:
-        """End the run as Ctrl-C would: workers first, then what is left to do."""
+        """End the run as Ctrl-C would: workers first, then the exit handlers."""
         del frame
         raise SystemExit(128 + number)
 
     def release(self) -> None:
-        """Release all locks that are left; say so where that fails, and how to go on."""
+        """Release all locks that are left; report those for which that fails, with the id that releases them."""
         # A worker that was forked from this process has these handlers too.
         if os.getpid() != self.process:
             return
@@ -97,15 +98,18 @@ class CallbackModule(AWSPluginBase, CallbackBase):
             name, lock = self.locks.popitem()
             try:
                 self.release_one(name, lock)
-            # Whatever it is: the run is over, and the other locks are still to be released.
+            # Any error: the run is over, and the other locks still have to be released.
             except Exception as error:  # noqa: BLE001
-                self._display.error(f"The lock {name} could not be released and stays: {error} Its id is {lock['id']}.")
+                self._display.error(
+                    f"The lock {name} could not be released: {str(error).rstrip('.')}. "
+                    f"Release it by its id {lock['id']}."
+                )
 
     def release_one(self, name: str, lock: dict[str, Any]) -> None:
         """Release one lock with the connection that it was acquired with.
 
         Raises:
-            AnsibleError: The connection's arguments are not what they were.
+            AnsibleError: The connection options of the task are invalid.
         """
         from ansible_collections.csv_to_aurora.aws.plugins.module_utils import (  # noqa: PLC0415 - imports the AWS SDK
             ssm_lock,

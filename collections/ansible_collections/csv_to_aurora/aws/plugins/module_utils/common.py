@@ -1,10 +1,11 @@
 # Copyright: Contributors to the csv-to-aurora project
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""What the modules of this collection share: retries, errors that say what to do, and results."""
+"""What the modules of this collection share: retries, failures with cause and fix, and results."""
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,13 @@ try:
 except ImportError:
     pass  # caught by AnsibleAWSModule
 
+from ansible.module_utils.common.dict_transformations import camel_dict_to_snake_dict
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
 if TYPE_CHECKING:
     from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-# How AWS words "the role exists, but its trust or its policy has not reached every server yet".
+# How AWS words "the role exists, but its trust policy or its permissions have not reached every server yet".
 NEW_ROLE_MESSAGES = (
     "does not have permissions",
     "Unable to assume given IAM role",
@@ -27,8 +29,8 @@ NEW_ROLE_MESSAGES = (
 )
 
 
-class PatientRetry(AWSRetry):
-    """AWSRetry that also waits for a new role to be known everywhere in AWS (seconds, rarely a minute)."""
+class NewRoleRetry(AWSRetry):
+    """AWSRetry that also waits until a new IAM role is known everywhere in AWS (seconds, rarely a minute)."""
 
     @staticmethod
     def status_code_from_exception(error: Any) -> str:
@@ -40,8 +42,8 @@ class PatientRetry(AWSRetry):
 
 
 def aws_retry() -> Any:
-    """Return the retry decorator for C(AnsibleAWSModule.client): about a minute of patience in all."""
-    return PatientRetry.jittered_backoff(
+    """Return the retry decorator for C(AnsibleAWSModule.client): retries for about a minute in all."""
+    return NewRoleRetry.jittered_backoff(
         retries=10,
         delay=2,
         max_delay=15,
@@ -50,19 +52,31 @@ def aws_retry() -> Any:
     )
 
 
+def cause_of(error: Exception) -> str:
+    """Return what AWS, or the SDK, gives as the reason of an error, with the error's code and without a full stop."""
+    details = getattr(error, "response", {}).get("Error", {})
+    words = [details.get("Code"), details.get("Message")] if details else [str(error)]
+    return ": ".join(" ".join(str(word).split()) for word in words if word).rstrip(".")
+
+
 @contextmanager
-def explained(module: AnsibleAWSModule, failure: str, remedy: str) -> Iterator[None]:
-    """Fail the module on an AWS error inside the block, with one sentence each for what failed and what mends it.
+def explained(module: AnsibleAWSModule, failure: str, fix: str) -> Iterator[None]:
+    """Fail the module on an AWS error inside the block, with what failed, the cause and how to fix it.
 
     Args:
         module: The module to fail.
         failure: What could not be done, without a full stop: "Cannot read the policy of function f".
-        remedy: What the reader can do about it, without a full stop.
+        fix: What the reader can do about it, without a full stop.
     """
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        module.fail_json_aws(error, msg=f"{failure}. {remedy}")
+        module.fail_json(
+            msg=f"{failure}: {cause_of(error)}. {fix}.",
+            exception=traceback.format_exc(),
+            # The code, for whoever decides by it whether to try again.
+            **camel_dict_to_snake_dict(getattr(error, "response", {})),
+        )
 
 
 def exit_with(
@@ -77,7 +91,7 @@ def exit_with(
     Args:
         module: The module to end.
         subject: What the diff is about, for its header.
-        before: The managed settings as found; empty when the thing did not exist.
+        before: The managed settings as found; empty where there was nothing.
         after: The same settings as they are now, or as a run without check mode would leave them.
         returned: The module's own return values.
     """

@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 
-# The name of the error is another in the older of the two protocols of SQS.
+# The two protocols of SQS (query and JSON) have different codes for the same error.
 NO_QUEUE = ["AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"]
 
 

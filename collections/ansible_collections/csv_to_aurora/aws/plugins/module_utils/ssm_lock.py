@@ -1,7 +1,7 @@
 # Copyright: Contributors to the csv-to-aurora project
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""A lock that is a parameter in SSM's parameter store: creating one that exists is refused, atomically."""
+"""A lock that is a parameter in SSM Parameter Store: AWS refuses to create one that exists, atomically."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto
 
 
 def held(client: Any, name: str) -> dict[str, Any] | None:
-    """Return who holds a lock; None when nobody does.
+    """Return a lock; None when it is not held.
 
     Args:
         client: A boto3 client for SSM.
@@ -32,7 +32,7 @@ def held(client: Any, name: str) -> dict[str, Any] | None:
 
 
 def release(client: Any, name: str, lock_id: str) -> bool:
-    """Release a lock if it still is the one of that id, and return whether it was.
+    """Release a lock if it has that id, and return whether it had.
 
     Args:
         client: A boto3 client for SSM.

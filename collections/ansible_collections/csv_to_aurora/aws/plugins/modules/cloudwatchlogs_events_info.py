@@ -31,8 +31,8 @@ options:
   start_time:
     description:
       - Read only events from this time on. An ISO 8601 time (UTC where it names no zone), or milliseconds since 1970.
-      - By default one hour before now. An early time makes a busy log group slow to read, because AWS hands out events
-        oldest first.
+      - By default one hour before now. An early time makes a busy log group slow to read, because AWS returns the
+        oldest events first.
     type: str
   end_time:
     description:
@@ -43,6 +43,12 @@ options:
       - How many events to return at most; the newest are kept.
     type: int
     default: 100
+notes:
+  - "Why this module: amazon.aws manages log groups, metric filters and their retention, and no module of amazon.aws or
+    community.aws reads log events (FilterLogEvents, GetLogEvents). It could go to amazon.aws as it is, beside
+    M(amazon.aws.cloudwatchlogs_log_group_info)."
+seealso:
+  - module: amazon.aws.cloudwatchlogs_log_group_info
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -119,13 +125,13 @@ def milliseconds(text: str) -> int:
 
 
 def time_option(module: AnsibleAWSModule, name: str) -> int | None:
-    """Return a time option as milliseconds since 1970; fail with the forms that are understood."""
+    """Return a time option as milliseconds since 1970; fail with the forms that it may have."""
     text = module.params[name]
     try:
         return milliseconds(text) if text else None
     except ValueError:
         module.fail_json(
-            msg=f"{name} is {text!r}; give an ISO 8601 time such as 2026-11-23T08:00:00Z, or milliseconds since 1970"
+            msg=f"{name} is {text!r}. Give an ISO 8601 time such as 2026-11-23T08:00:00Z, or milliseconds since 1970."
         )
         raise  # never reached: fail_json ends the module
 
@@ -184,7 +190,7 @@ def main() -> None:
     )
     params = module.params
     if params["limit"] < 1:
-        module.fail_json(msg=f"limit is {params['limit']}; give 1 or more")
+        module.fail_json(msg=f"limit is {params['limit']}. Give 1 or more.")
     start, end = time_option(module, "start_time"), time_option(module, "end_time")
     request = request_for(params, start, end)
     client = module.client("logs", retry_decorator=aws_retry())

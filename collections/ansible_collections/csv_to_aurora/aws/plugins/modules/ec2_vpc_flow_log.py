@@ -12,9 +12,9 @@ short_description: Manage a flow log of a VPC, subnet or network interface
 description:
   - Creates, replaces and deletes one flow log.
   - AWS cannot change a flow log but for its tags, so a differing setting means that the flow log is deleted and
-    created anew. Records of the seconds between are not taken.
-  - A resource may have several flow logs, also of other owners. The module's own is the one with the same
-    O(destination); without such a one, the one that carries all of O(tags). Every other flow log is left alone.
+    recreated. Traffic of the seconds in between is not logged.
+  - A resource may have several flow logs, also of other owners. The module manages the one with the same
+    O(destination); without such a one, the one that carries all of O(tags). It leaves all others as they are.
 author:
   - The csv-to-aurora authors (@csv-to-aurora)
 options:
@@ -33,14 +33,14 @@ options:
     default: VPC
   traffic_type:
     description:
-      - Which traffic is logged.
+      - Which traffic to log.
     type: str
     choices: ['ACCEPT', 'REJECT', 'ALL']
     default: ALL
   destination:
     description:
-      - Where the records go. The name or ARN of a CloudWatch log group, or the ARN of an S3 bucket (with a folder, if
-        wanted) or of a Firehose delivery stream.
+      - Where to send the records. The name or ARN of a CloudWatch log group, or the ARN of an S3 bucket (and a folder
+        in it) or of a Firehose delivery stream.
       - Required when O(state=present). With O(state=absent), only the flow log with this destination is deleted.
     type: str
   iam_role_arn:
@@ -50,23 +50,26 @@ options:
     aliases: ['deliver_logs_permission_arn']
   max_aggregation_interval:
     description:
-      - Over how many seconds the packets of a flow are added up into a record. AWS takes 600 by default.
+      - Over how many seconds the packets of a flow are aggregated into a record. The default of AWS is 600.
     type: int
     choices: [60, 600]
   log_format:
     description:
       - The fields of a record, such as V(${version} ${srcaddr} ${dstaddr} ${action}).
-      - By default the format is left as it is, or, in a new flow log, to AWS.
+      - Not given, the format stays as it is, and a new flow log has the default format of AWS.
     type: str
   state:
     description:
-      - V(present) makes the flow log as given.
-      - V(absent) deletes it. Either O(destination) or O(tags) says which.
+      - V(present) creates or updates the flow log.
+      - V(absent) deletes it. Either O(destination) or O(tags) is required to identify it.
     type: str
     choices: ['present', 'absent']
     default: present
 notes:
+  - "Why this module: no module of amazon.aws or community.aws manages flow logs (CreateFlowLogs, DescribeFlowLogs,
+    DeleteFlowLogs). It could go to amazon.aws as it is."
   - The module waits up to a minute for the permissions of a new role.
+  - In check mode it only reads, and RV(current) is the flow log that exists.
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -96,9 +99,66 @@ EXAMPLES = r"""
     state: absent
     tags:
       Project: example
+
+- name: Gather information about the flow logs with the project's tags
+  csv_to_aurora.aws.ec2_vpc_flow_log:
+    resource_id: vpc-0123456789abcdef0
+    state: absent
+    tags:
+      Project: example
+  check_mode: true
+  register: flow_log_info
 """
 
 RETURN = r"""
+current:
+  description:
+    - The flow logs that the options identify, as found before any change; none where the resource does not exist.
+    - Usually one. With O(state=absent) and O(tags) there may be several.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    flow_log_id:
+      description: Id of the flow log.
+      type: str
+      returned: always
+      sample: fl-0123456789abcdef0
+    resource_id:
+      description: Id of what is logged.
+      type: str
+      returned: always
+      sample: vpc-0123456789abcdef0
+    traffic_type:
+      description: Which traffic is logged.
+      type: str
+      returned: always
+      sample: ALL
+    destination:
+      description: Name of the log group, or ARN of the bucket or delivery stream.
+      type: str
+      returned: always
+      sample: /vpc/example
+    iam_role_arn:
+      description: ARN of the role that writes to the log group.
+      type: str
+      returned: when the API returns it
+      sample: arn:aws:iam::123456789012:role/flow-logs
+    max_aggregation_interval:
+      description: Over how many seconds packets are aggregated.
+      type: int
+      returned: when the API returns it
+      sample: 60
+    log_format:
+      description: The fields of a record.
+      type: str
+      returned: when the API returns it
+      sample: ${version} ${srcaddr} ${dstaddr} ${action}
+    tags:
+      description: Tags of the flow log.
+      type: dict
+      returned: always
+      sample: {"Project": "example"}
 flow_log_id:
   description: Id of the flow log. Null when there is none, or in check mode when it would be created or replaced.
   returned: success
@@ -136,7 +196,7 @@ FlowLog = dict[str, Any]
 
 
 def destination_type(destination: str) -> str:
-    """Return the API's word for the kind of destination that a name or ARN stands for."""
+    """Return the API's name for the kind of destination that a name or ARN means."""
     service = destination.split(":")[2] if destination.startswith("arn:") else "logs"
     return {"s3": "s3", "firehose": "kinesis-data-firehose"}.get(service, "cloud-watch-logs")
 
@@ -149,7 +209,7 @@ def comparable(destination: str) -> str:
 
 
 def from_api(flow_log: dict[str, Any]) -> FlowLog:
-    """Return a described flow log under the module's own names, without what the answer does not tell."""
+    """Return a described flow log under the module's own names, without what the API does not return."""
     settings = {
         "flow_log_id": flow_log["FlowLogId"],
         "resource_id": flow_log.get("ResourceId"),
@@ -182,8 +242,8 @@ def flow_logs_of(module: AnsibleAWSModule, client: Any) -> list[FlowLog]:
             token = {"NextToken": page["NextToken"]}
 
 
-def ours(module: AnsibleAWSModule, flow_logs: list[FlowLog]) -> list[FlowLog]:
-    """Return the flow logs that the options mean: those with the destination, else those with all the tags."""
+def identified(module: AnsibleAWSModule, flow_logs: list[FlowLog]) -> list[FlowLog]:
+    """Return the flow logs that the options identify: those with the destination, else those with all the tags."""
     destination, tags = module.params["destination"], module.params["tags"]
     if destination:
         same = [flow_log for flow_log in flow_logs if flow_log["destination"] == comparable(destination)]
@@ -193,7 +253,7 @@ def ours(module: AnsibleAWSModule, flow_logs: list[FlowLog]) -> list[FlowLog]:
 
 
 def wanted_flow_log(module: AnsibleAWSModule, current: FlowLog | None) -> FlowLog:
-    """Return the settings that the options ask for; those not given, or not told by AWS, are taken as they are."""
+    """Return the settings that the options ask for; those not given, or not returned by the API, stay as they are."""
     given = {
         name: module.params[name]
         for name in ("resource_id", "traffic_type", "iam_role_arn", "max_aggregation_interval", "log_format")
@@ -205,6 +265,12 @@ def wanted_flow_log(module: AnsibleAWSModule, current: FlowLog | None) -> FlowLo
         to_set, to_unset = compare_aws_tags(tags, module.params["tags"], module.params["purge_tags"])
         tags = {name: value for name, value in tags.items() if name not in to_unset} | to_set
     return {**(current or {}), **given, "tags": tags}
+
+
+def error_text(refused: dict[str, Any]) -> str:
+    """Return the code and message of an item that a request could not create or delete, without a full stop."""
+    error = refused["Error"]
+    return ": ".join(str(error[key]) for key in ("Code", "Message") if error.get(key)).rstrip(".")
 
 
 def create(module: AnsibleAWSModule, client: Any, wanted: FlowLog) -> str:
@@ -221,7 +287,7 @@ def create(module: AnsibleAWSModule, client: Any, wanted: FlowLog) -> str:
         request["LogDestination"] = params["destination"].removesuffix(":*")
     else:
         request["LogGroupName"] = params["destination"]
-    # What an option does not say but the replaced flow log had is kept.
+    # A setting that is not given stays as the replaced flow log had it.
     for name, parameter in (
         ("iam_role_arn", "DeliverLogsPermissionArn"),
         ("max_aggregation_interval", "MaxAggregationInterval"),
@@ -240,13 +306,14 @@ def create(module: AnsibleAWSModule, client: Any, wanted: FlowLog) -> str:
         "Check that the resource, the destination and the role exist "
         "and that vpc-flow-logs.amazonaws.com may assume the role",
     ):
-        answer = client.create_flow_logs(aws_retry=True, **request)
-    for refused in answer.get("Unsuccessful", []):
-        # Nothing is raised for a destination that AWS cannot write to: the answer only says so.
+        response = client.create_flow_logs(aws_retry=True, **request)
+    for refused in response.get("Unsuccessful", []):
+        # Nothing is raised for a destination that AWS cannot write to: only the response has the error.
         module.fail_json(
-            msg=f"{failure}. Check that the destination exists and may be written to: {refused['Error'].get('Message')}"
+            msg=f"{failure}: {error_text(refused)}. "
+            "Check that the destination exists and that the role may write to it."
         )
-    return str(answer["FlowLogIds"][0])
+    return str(response["FlowLogIds"][0])
 
 
 def delete(module: AnsibleAWSModule, client: Any, flow_log_ids: list[str]) -> None:
@@ -257,24 +324,25 @@ def delete(module: AnsibleAWSModule, client: Any, flow_log_ids: list[str]) -> No
         "Check that ec2:DeleteFlowLogs is allowed",
     ):
         try:
-            answer = client.delete_flow_logs(aws_retry=True, FlowLogIds=flow_log_ids)
+            response = client.delete_flow_logs(aws_retry=True, FlowLogIds=flow_log_ids)
         except is_boto3_error_code("InvalidFlowLogId.NotFound"):
             return
-    for refused in answer.get("Unsuccessful", []):
+    for refused in response.get("Unsuccessful", []):
         if refused["Error"].get("Code") != "InvalidFlowLogId.NotFound":
             module.fail_json(
-                msg=f"Cannot delete flow log {refused['ResourceId']}. Check that ec2:DeleteFlowLogs is allowed: "
-                f"{refused['Error'].get('Message')}"
+                msg=f"Cannot delete flow log {refused['ResourceId']}: {error_text(refused)}. "
+                "Check that ec2:DeleteFlowLogs is allowed."
             )
 
 
 def ensure_absent(module: AnsibleAWSModule, client: Any, matches: list[FlowLog]) -> None:
-    """Delete what the options mean, and end the module."""
+    """Delete what the options identify, and end the module."""
     ids = [flow_log["flow_log_id"] for flow_log in matches]
     if ids and not module.check_mode:
         delete(module, client, ids)
     before = matches[0] if len(matches) == 1 else {flow_log["flow_log_id"]: flow_log for flow_log in matches}
-    exit_with(module, f"flow log of {module.params['resource_id']}", before, {}, flow_log_id=None, flow_log={})
+    subject = f"flow log of {module.params['resource_id']}"
+    exit_with(module, subject, before, {}, current=matches, flow_log_id=None, flow_log={})
 
 
 def ensure_present(module: AnsibleAWSModule, client: Any, matches: list[FlowLog]) -> None:
@@ -283,7 +351,7 @@ def ensure_present(module: AnsibleAWSModule, client: Any, matches: list[FlowLog]
         ids = ", ".join(flow_log["flow_log_id"] for flow_log in matches)
         module.fail_json(
             msg=f"Several flow logs of {module.params['resource_id']} carry these tags: {ids}. "
-            "Give tags that tell them apart, or delete those not needed, with state absent and their destination"
+            "Give tags that only one of them has, or delete the others with state=absent and their destination."
         )
     current = matches[0] if matches else None
     before = current or {}
@@ -298,7 +366,7 @@ def ensure_present(module: AnsibleAWSModule, client: Any, matches: list[FlowLog]
                 delete(module, client, [current["flow_log_id"]])
             flow_log_id = create(module, client, after)
             after["flow_log_id"] = flow_log_id
-        # After a create this is a look only: AWS has set the tags already, not every endpoint does.
+        # After a creation this only reads: AWS has set the tags already, not every endpoint does.
         ensure_ec2_tags(
             client,
             module,
@@ -313,6 +381,7 @@ def ensure_present(module: AnsibleAWSModule, client: Any, matches: list[FlowLog]
         f"flow log of {module.params['resource_id']}",
         before,
         after,
+        current=matches,
         flow_log_id=after.get("flow_log_id"),
         flow_log=after,
     )
@@ -346,10 +415,10 @@ def main() -> None:
         and not params["iam_role_arn"]
     ):
         module.fail_json(
-            msg=f"iam_role_arn is missing; give the ARN of the role that writes to log group {params['destination']}"
+            msg=f"iam_role_arn is missing. Give the ARN of the role that writes to log group {params['destination']}."
         )
     client = module.client("ec2", retry_decorator=aws_retry())
-    matches = ours(module, flow_logs_of(module, client))
+    matches = identified(module, flow_logs_of(module, client))
     if params["state"] == "absent":
         ensure_absent(module, client, matches)
     else:

@@ -1,16 +1,18 @@
 # Documentation only: the action plugin of the same name does the work, on the controller.
-"""Find out what a playbook would do."""
+"""Plan a playbook."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: playbook_plan
-short_description: Say what a playbook would create, change and delete
+short_description: Plan what a playbook would create, update and delete
 description:
   - Runs a playbook under C(--check --diff), with inventory, extra variables, tags, limits and all other options of the
     run that this task is in, and returns its plan.
-  - Meanwhile shows which role it has come to, or with C(-v) all that the playbook prints.
-  - Fails, with the playbook's own message, where the playbook fails under C(--check).
+  - Meanwhile displays which role is being planned, or with C(-v) all that the playbook prints, and warns of what the
+    playbook's tasks warn of.
+  - Fails where the playbook fails under C(--check), with the messages of the tasks that failed, and of a loop with
+    those of each item that failed.
 version_added: "1.0.0"
 author:
   - csv-to-aurora maintainers
@@ -29,7 +31,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Ask what a run would do
+- name: Plan site.yml
   csv_to_aurora.aws.playbook_plan:
     playbook: "{{ playbook_dir }}/site.yml"
   register: found

@@ -8,30 +8,32 @@ DOCUMENTATION = r"""
 ---
 module: resource_groups_tagging_info
 version_added: 1.0.0
-short_description: List what carries given tags, of every kind
+short_description: List the resources that have given tags, of all services
 description:
-  - Lists the resources of a region that carry given tags, through the Resource Groups Tagging API.
+  - Lists the resources of a region that have given tags, through the Resource Groups Tagging API.
 author:
   - The csv-to-aurora authors (@csv-to-aurora)
 options:
   tag_filters:
     description:
-      - The tags to look for. A resource must carry each of them.
-      - A value is the tag's value, or a list of values of which one is enough. An empty list stands for any value.
+      - The tags to look for. A resource must have each of them.
+      - A value is the tag's value, or a list of values of which one is enough. An empty list means any value.
       - Without it, every resource is listed that has or ever had tags.
     type: dict
     aliases: ['tags']
   resource_types:
     description:
-      - Only resources of these types, such as V(ec2:vpc) or V(s3), in the API's words C(service[:type]).
+      - Only resources of these types, such as V(ec2:vpc) or V(s3), in the form C(service[:type]).
     type: list
     elements: str
     default: []
 notes:
+  - "Why this module: no module of amazon.aws or community.aws calls GetResources. M(amazon.aws.ec2_tag_info) reads the
+    tags of one EC2 resource whose id is known. It could go to amazon.aws as it is."
   - The API is eventually consistent. A new resource may be missing for seconds, and one that is deleted may be listed
     for minutes, a NAT gateway or an instance for up to an hour, a secret or a key until the end of its recovery window.
-    Ask the resource's own API before you take one for left over.
-  - Not every kind of resource is known to the API. IAM roles, for one, are not.
+    Ask the resource's own service before you take one for orphaned.
+  - The API does not return every type of resource. IAM roles, for one, are missing.
   - Global resources are listed in the region V(us-east-1) only.
 extends_documentation_fragment:
   - amazon.aws.common.modules
@@ -40,14 +42,14 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: List what the stack consists of
+- name: List the resources of a stack
   csv_to_aurora.aws.resource_groups_tagging_info:
     tag_filters:
       Project: csv-to-aurora
       Environment: stage
   register: stack
 
-- name: List the networks and functions of two environments
+- name: List the VPCs and functions of two environments
   csv_to_aurora.aws.resource_groups_tagging_info:
     tag_filters:
       Environment: [dev, stage]

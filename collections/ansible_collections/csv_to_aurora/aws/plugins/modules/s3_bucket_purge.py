@@ -12,10 +12,6 @@ short_description: Empty an S3 bucket
 description:
   - Deletes all versions of all objects, all delete markers, and all pending multipart uploads of a bucket.
   - A bucket that does not exist is empty.
-  - M(amazon.aws.s3_bucket) with O(amazon.aws.s3_bucket#module:state=absent) and
-    O(amazon.aws.s3_bucket#module:force=true) deletes versions and delete markers, too, but only together with the
-    bucket. It does not end pending uploads, does not say what it deleted, and has no check mode to say what it would
-    delete.
 author:
   - The csv-to-aurora authors (@csv-to-aurora)
 options:
@@ -27,7 +23,7 @@ options:
     aliases: ['bucket']
   prefix:
     description:
-      - Delete only what has a key that begins like this. By default everything.
+      - Delete only objects and uploads whose keys begin like this. By default all.
     type: str
     default: ''
 attributes:
@@ -35,11 +31,18 @@ attributes:
     description: Counts what a run would delete and deletes nothing.
     support: full
 notes:
-  - Works in pages of a thousand, so that memory does not grow with the bucket. Two runs at once do not disturb each
-    other.
-  - What is written to the bucket while the module runs may remain. Take away the writers' access first.
+  - "Why this module: M(amazon.aws.s3_bucket) with O(amazon.aws.s3_bucket#module:state=absent) and
+    O(amazon.aws.s3_bucket#module:force=true) deletes an object whose version id is C(null) without naming the version.
+    In a bucket with versioning, that adds a delete marker and leaves the version that was written before versioning was
+    enabled, so that the bucket cannot be deleted, however often it is tried. It also has no check mode, does not return
+    what it deleted, does not abort pending multipart uploads, and cannot empty a bucket that is to stay, or a prefix
+    of it. The module could go to amazon.aws as it is, and the version id as a fix of C(s3_bucket)."
+  - Works in pages of a thousand, so that memory does not grow with the bucket. Two runs at once do not conflict.
+  - What is written to the bucket while the module runs may remain. Remove the writers' access first.
   - Objects under a legal hold or a retention period cannot be deleted. The module deletes the others and then fails
     with the first of their names.
+seealso:
+  - module: amazon.aws.s3_bucket
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -69,7 +72,7 @@ delete_markers:
   type: int
   sample: 3
 uploads:
-  description: How many pending multipart uploads were ended, or in check mode would be.
+  description: How many pending multipart uploads were aborted, or in check mode would be.
   returned: success
   type: int
   sample: 1
@@ -92,7 +95,7 @@ def pages(listing: Any, request: dict[str, str], markers: dict[str, str]) -> Ite
     Args:
         listing: The client's method.
         request: Its parameters.
-        markers: Where to go on: the request's parameter by the answer's field.
+        markers: Where the next page begins: the request's parameter by the response's field.
     """
     position: dict[str, str] = {}
     while True:
@@ -134,16 +137,16 @@ class Purge:
     def delete(self, found: list[dict[str, str]]) -> list[dict[str, str]]:
         """Delete one page and return what AWS refused; what is already gone is not refused."""
         try:
-            answer = self.client.delete_objects(
+            response = self.client.delete_objects(
                 aws_retry=True, Bucket=self.bucket, Delete={"Objects": found, "Quiet": True}
             )
         except is_boto3_error_code("NoSuchBucket"):
             return []
-        refused: list[dict[str, str]] = answer.get("Errors", [])
+        refused: list[dict[str, str]] = response.get("Errors", [])
         return refused
 
     def uploads(self) -> None:
-        """End every pending multipart upload."""
+        """Abort every pending multipart upload."""
         markers = {"NextKeyMarker": "KeyMarker", "NextUploadIdMarker": "UploadIdMarker"}
         for page in pages(self.client.list_multipart_uploads, self.request, markers):
             for upload in page.get("Uploads", []):
@@ -152,7 +155,7 @@ class Purge:
                     self.abort(upload)
 
     def abort(self, upload: dict[str, str]) -> None:
-        """End one upload; one that has ended already is no error."""
+        """Abort one upload; one that is gone already is no error."""
         try:
             self.client.abort_multipart_upload(
                 aws_retry=True, Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
@@ -184,8 +187,8 @@ def main() -> None:
         first = purge.refused[0]
         reason = first.get("Message") or first.get("Code")
         module.fail_json(
-            msg=f"Cannot delete {len(purge.refused)} versions in bucket {purge.bucket}. "
-            f"Check for legal holds, retention and the bucket's policy: {first['Key']}: {reason}",
+            msg=f"Cannot delete {len(purge.refused)} versions in bucket {purge.bucket}, the first of "
+            f"{first['Key']}: {str(reason).rstrip('.')}. Check for legal holds, retention and the bucket's policy.",
             changed=any(purge.counts.values()),
             **purge.counts,
         )

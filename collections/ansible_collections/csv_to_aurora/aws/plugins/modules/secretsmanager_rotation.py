@@ -10,12 +10,12 @@ module: secretsmanager_rotation
 version_added: 1.0.0
 short_description: Take a secret through the stages of a rotation
 description:
-  - A rotation gives a secret its next value in three steps that survive an interruption anywhere between them. The next
-    value is kept first (V(pending)), so that whoever goes on after an interruption sets the same one; it becomes what
-    everybody reads once it is valid (V(current)); and the rotation has ended when the old value is valid no more
-    (V(finished)).
-  - Secrets Manager's own staging labels say how far a rotation is. The label C(AWSPENDING) marks a version from
-    V(pending) until V(finished); C(AWSCURRENT) is what is read without asking for a version.
+  - Rotates a secret in three steps, and a rotation that is interrupted between any two of them can be resumed. The next
+    value is stored under C(AWSPENDING) first (V(pending)), so that a run that resumes sets the same one; C(AWSPENDING)
+    is promoted to C(AWSCURRENT) once it is valid (V(current)); and the rotation ends when the previous value is no
+    longer valid (V(finished)).
+  - The staging labels of Secrets Manager record how far a rotation is. A version has the label C(AWSPENDING) from
+    V(pending) until V(finished); C(AWSCURRENT) is what is read without naming a version.
   - The module never returns a value.
 author:
   - The csv-to-aurora authors (@csv-to-aurora)
@@ -27,9 +27,9 @@ options:
     required: true
   state:
     description:
-      - V(pending) keeps O(value) as the next value, unless a rotation is under way already.
-      - V(current) has the next value read by everybody. The one before stays readable as C(AWSPREVIOUS).
-      - V(finished) ends the rotation. Where none is under way, there is nothing to do.
+      - V(pending) stores O(value) as C(AWSPENDING), unless a rotation is in progress already.
+      - V(current) promotes C(AWSPENDING) to C(AWSCURRENT). The previous value stays readable as C(AWSPREVIOUS).
+      - V(finished) removes the label C(AWSPENDING). Where no rotation is in progress, there is nothing to do.
     type: str
     choices: ['pending', 'current', 'finished']
     required: true
@@ -37,6 +37,12 @@ options:
     description:
       - The next value, as text. Required when O(state=pending).
     type: str
+notes:
+  - "Why this module: M(community.aws.secretsmanager_secret) replaces the current value at once, or configures a Lambda
+    function that rotates it. No module of amazon.aws or community.aws stores a version under C(AWSPENDING) or moves a
+    staging label (UpdateSecretVersionStage). It could go to community.aws as it is."
+seealso:
+  - module: community.aws.secretsmanager_secret
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -44,19 +50,19 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Keep the next password
+- name: Store the next password as AWSPENDING
   csv_to_aurora.aws.secretsmanager_rotation:
     name: shop/database
     state: pending
     value: "{{ {'username': 'shop', 'password': new_password} | to_json }}"
   no_log: true
 
-- name: Have it read, now that the database takes it
+- name: Promote AWSPENDING to AWSCURRENT, once the database accepts it
   csv_to_aurora.aws.secretsmanager_rotation:
     name: shop/database
     state: current
 
-- name: End the rotation, now that the database takes the old one no more
+- name: End the rotation, once the previous password is discarded
   csv_to_aurora.aws.secretsmanager_rotation:
     name: shop/database
     state: finished
@@ -64,7 +70,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 stage:
-  description: How far the rotation is now, or in check mode would be. V(none) where none is under way.
+  description: How far the rotation is now, or in check mode would be. V(none) where none is in progress.
   returned: success
   type: str
   sample: pending
@@ -102,8 +108,8 @@ def advance(client: Any, name: str, state: str, value: str | None, versions: dic
     """Take the one step to a state, and return the id of the version that is being rotated to."""
     pending, current = labelled(versions, PENDING), labelled(versions, CURRENT)
     if state == "pending":
-        answer = client.put_secret_value(aws_retry=True, SecretId=name, SecretString=value, VersionStages=[PENDING])
-        return str(answer["VersionId"])
+        response = client.put_secret_value(aws_retry=True, SecretId=name, SecretString=value, VersionStages=[PENDING])
+        return str(response["VersionId"])
     if state == "current":
         client.update_secret_version_stage(
             aws_retry=True,
@@ -138,9 +144,11 @@ def main() -> None:
         versions = client.describe_secret(aws_retry=True, SecretId=name)["VersionIdsToStages"]
     stage, version = stage_of(versions), labelled(versions, PENDING)
     if stage == "none" and state == "current":
-        module.fail_json(msg=f"No rotation of secret {name} is under way. Begin one with state=pending")
+        module.fail_json(msg=f"No rotation of secret {name} is in progress. Start one with state=pending.")
     if stage == "pending" and state == "finished":
-        module.fail_json(msg=f"The next value of secret {name} is read by nobody yet. Take it to state=current first")
+        module.fail_json(
+            msg=f"The next value of secret {name} is still AWSPENDING. Promote it with state=current first."
+        )
     done = {"pending": stage != "none", "current": stage == "current", "finished": stage == "none"}[state]
     reached = stage if done else "none" if state == "finished" else state
     if not done and not module.check_mode:

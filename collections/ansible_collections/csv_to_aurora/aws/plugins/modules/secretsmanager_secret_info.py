@@ -10,7 +10,7 @@ module: secretsmanager_secret_info
 version_added: 1.0.0
 short_description: Describe secrets of AWS Secrets Manager without reading their values
 description:
-  - Describes secrets by name, those in their deletion window included. Values are never read.
+  - Describes secrets by name, including those that are scheduled for deletion. Values are never read.
 author:
   - The csv-to-aurora authors (@csv-to-aurora)
 options:
@@ -20,6 +20,15 @@ options:
     type: list
     elements: str
     required: true
+notes:
+  - "Why this module: amazon.aws and community.aws have no info module for secrets. The lookup
+    P(amazon.aws.secretsmanager_secret#lookup) returns values and no tags; M(community.aws.secretsmanager_secret) reads
+    the value to compare it, and in check mode returns no description. Describing needs secretsmanager:DescribeSecret
+    only. It could go to community.aws as it is."
+seealso:
+  - module: community.aws.secretsmanager_secret
+  - plugin: amazon.aws.secretsmanager_secret
+    plugin_type: lookup
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -52,7 +61,7 @@ secrets:
       returned: always
       sample: arn:aws:secretsmanager:eu-west-1:123456789012:secret:customers/importer-a1b2c3
     description:
-      description: What the secret is for.
+      description: Description of the secret.
       type: str
       returned: always
       sample: Account of the importer
@@ -62,12 +71,12 @@ secrets:
       returned: always
       sample: {"Environment": "stage"}
     deleted_date:
-      description: When the secret was marked for deletion, as an ISO 8601 time. Null when it was not.
+      description: When the secret was scheduled for deletion, as an ISO 8601 time. Null when it was not.
       type: str
       returned: always
       sample: "2026-11-23T18:42:13+00:00"
     rotation_enabled:
-      description: Whether Secrets Manager rotates the secret by itself.
+      description: Whether automatic rotation is enabled.
       type: bool
       returned: always
       sample: false

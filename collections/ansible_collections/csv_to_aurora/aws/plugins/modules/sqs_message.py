@@ -37,8 +37,9 @@ attributes:
     description: Deletes nothing.
     support: full
 notes:
-  - SQS accepts the deletion of a message that is already gone, and cannot be asked beforehand. So the module says
-    changed whenever the queue exists.
+  - "Why this module: no module of amazon.aws or community.aws deletes messages. It could go to community.aws as it is."
+  - SQS accepts the deletion of a message that is already gone, and has no call that shows whether it is. So the module
+    reports changed whenever the queue exists.
 seealso:
   - module: csv_to_aurora.aws.sqs_message_info
 extends_documentation_fragment:
@@ -48,12 +49,12 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Delete the events that were run again
+- name: Delete the events that were processed
   csv_to_aurora.aws.sqs_message:
-    name: importer-failures
+    name: importer-dlq
     receipt_handle: "{{ item.receipt_handle }}"
     state: absent
-  loop: "{{ taken.messages }}"
+  loop: "{{ received.messages }}"
   loop_control:
     label: "{{ item.message_id }}"
 """
@@ -63,7 +64,7 @@ queue_url:
   description: URL of the queue. Null when there is no such queue.
   returned: success
   type: str
-  sample: https://sqs.eu-west-1.amazonaws.com/123456789012/importer-failures
+  sample: https://sqs.eu-west-1.amazonaws.com/123456789012/importer-dlq
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

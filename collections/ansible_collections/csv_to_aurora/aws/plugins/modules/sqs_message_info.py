@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 ---
 module: sqs_message_info
 version_added: 1.0.0
-short_description: Look at the messages of an SQS queue
+short_description: Read the messages of an SQS queue without deleting them
 description:
   - Returns messages of a queue without deleting them, and then makes them visible again to its other readers.
   - A queue that does not exist has no messages.
@@ -30,16 +30,18 @@ options:
     description:
       - For how many seconds the messages stay hidden from other readers. V(0) makes them visible as soon as the module
         has read them.
-      - Give enough time for what is done with the messages when they are deleted afterwards, so that nobody else gets
-        them meanwhile.
+      - To process and then delete the messages, give enough time for that, so that no other reader receives them in the
+        meantime.
     type: int
     default: 0
 notes:
-  - SQS counts this as a receipt of the message. A queue with a redrive policy moves a message to its dead-letter queue
-    when it was looked at as often as the policy says. A dead-letter queue itself usually has no such policy.
+  - "Why this module: no module of amazon.aws or community.aws receives messages. It could go to community.aws as it
+    is."
+  - SQS counts this as a receive of the message. A queue with a redrive policy moves a message to its dead-letter queue
+    when it was received as often as the policy allows. A dead-letter queue itself usually has no such policy.
   - While the module reads, the messages are hidden, so that the same one is not read twice. Two readers at once each
-    see a part.
-  - A queue of SQS is spread over many servers. A look may miss a message, the more likely the fewer there are.
+    receive a part.
+  - A queue is spread over many servers. A message may be missing from the result, the more likely the fewer there are.
 seealso:
   - module: csv_to_aurora.aws.sqs_message
 extends_documentation_fragment:
@@ -49,17 +51,17 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Look at the failed events
+- name: Read the failed events
   csv_to_aurora.aws.sqs_message_info:
-    name: importer-failures
-  register: failures
+    name: importer-dlq
+  register: failed
 
-- name: Take ten events for the next five minutes
+- name: Receive ten events for the next five minutes
   csv_to_aurora.aws.sqs_message_info:
-    name: importer-failures
+    name: importer-dlq
     limit: 10
     visibility_timeout: 300
-  register: taken
+  register: received
 """
 
 RETURN = r"""
@@ -67,7 +69,7 @@ queue_url:
   description: URL of the queue. Null when there is no such queue.
   returned: success
   type: str
-  sample: https://sqs.eu-west-1.amazonaws.com/123456789012/importer-failures
+  sample: https://sqs.eu-west-1.amazonaws.com/123456789012/importer-dlq
 messages:
   description: The messages, in the order in which they were sent.
   returned: success
@@ -80,7 +82,7 @@ messages:
       returned: always
       sample: 5fea7756-0ea4-451a-a703-a558b933e274
     receipt_handle:
-      description: What O(csv_to_aurora.aws.sqs_message#module:receipt_handle) needs to delete the message.
+      description: The value of O(csv_to_aurora.aws.sqs_message#module:receipt_handle) to delete the message.
       type: str
       returned: always
       sample: AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a
@@ -90,13 +92,13 @@ messages:
       returned: always
       sample: '{"Records": []}'
     attributes:
-      description: What SQS knows of the message, such as C(SentTimestamp) and C(ApproximateReceiveCount).
+      description: The system attributes of the message, such as C(SentTimestamp) and C(ApproximateReceiveCount).
       type: dict
       returned: always
       sample:
         ApproximateReceiveCount: "1"
     message_attributes:
-      description: What the sender added, as name and value.
+      description: The attributes that the sender added, as name and value.
       type: dict
       returned: always
       sample:
@@ -111,7 +113,7 @@ from ansible_collections.csv_to_aurora.aws.plugins.module_utils.common import aw
 from ansible_collections.csv_to_aurora.aws.plugins.module_utils.sqs import queue_url
 
 BATCH = 10
-"""How many messages SQS hands out, or changes, in one call."""
+"""How many messages SQS returns, or changes, in one call."""
 
 READING_SECONDS = 30
 """How long a message is hidden while the others are read, unless the options say longer or shorter."""
@@ -123,7 +125,7 @@ def received(client: Any, url: str, limit: int, hide: int) -> list[Message]:
     """Receive up to C(limit) messages, each once, hiding each for C(hide) seconds."""
     found: dict[str, Message] = {}
     while len(found) < limit:
-        answer = client.receive_message(
+        response = client.receive_message(
             aws_retry=True,
             QueueUrl=url,
             MaxNumberOfMessages=min(BATCH, limit - len(found)),
@@ -133,8 +135,8 @@ def received(client: Any, url: str, limit: int, hide: int) -> list[Message]:
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
         )
-        new = {message["MessageId"]: message for message in answer.get("Messages", [])}
-        # A message seen again is one whose time ran out: the end of the queue is behind us.
+        new = {message["MessageId"]: message for message in response.get("Messages", [])}
+        # A message that comes again is one whose visibility timeout has ended: the whole queue has been read.
         if not new.keys() - found.keys():
             break
         found |= new
@@ -142,13 +144,13 @@ def received(client: Any, url: str, limit: int, hide: int) -> list[Message]:
 
 
 def make_visible(client: Any, url: str, messages: list[Message]) -> None:
-    """Hand the messages back to the queue at once."""
+    """Make the messages visible to other readers at once."""
     for start in range(0, len(messages), BATCH):
         entries = [
             {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
             for index, message in enumerate(messages[start : start + BATCH])
         ]
-        # What cannot be handed back, because somebody deleted it meanwhile, needs no handing back.
+        # Entries that fail are messages that another reader has deleted in the meantime.
         client.change_message_visibility_batch(aws_retry=True, QueueUrl=url, Entries=entries)
 
 
@@ -180,7 +182,7 @@ def main() -> None:
     params = module.params
     for name, low, high in (("limit", 1, 10_000), ("visibility_timeout", 0, 43_200)):
         if not low <= params[name] <= high:
-            module.fail_json(msg=f"{name} is {params[name]}; give a number from {low} to {high}")
+            module.fail_json(msg=f"{name} is {params[name]}. Give a number from {low} to {high}.")
     client = module.client("sqs", retry_decorator=aws_retry())
     messages: list[Message] = []
     with explained(

@@ -20,6 +20,11 @@ options:
     type: str
     required: true
     aliases: ['queue']
+notes:
+  - "Why this module: amazon.aws and community.aws have no info module for queues, and M(community.aws.sqs_queue) in
+    check mode returns the given tags and not those that the queue has. It could go to community.aws as it is."
+seealso:
+  - module: csv_to_aurora.aws.sqs_queue
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -29,7 +34,7 @@ extends_documentation_fragment:
 EXAMPLES = r"""
 - name: Describe a queue
   csv_to_aurora.aws.sqs_queue_info:
-    name: customers-dead-letters
+    name: customers-dlq
 """
 
 RETURN = r"""
@@ -42,14 +47,14 @@ queue:
       description: URL of the queue.
       type: str
       returned: when the queue exists
-      sample: https://sqs.eu-west-1.amazonaws.com/123456789012/customers-dead-letters
+      sample: https://sqs.eu-west-1.amazonaws.com/123456789012/customers-dlq
     arn:
       description: ARN of the queue.
       type: str
       returned: when the queue exists
-      sample: arn:aws:sqs:eu-west-1:123456789012:customers-dead-letters
+      sample: arn:aws:sqs:eu-west-1:123456789012:customers-dlq
     attributes:
-      description: Its attributes by the names that SQS gives them, numbers as text.
+      description: Its attributes under the names of the SQS API, numbers as text.
       type: dict
       returned: when the queue exists
       sample: {"MessageRetentionPeriod": "1209600"}

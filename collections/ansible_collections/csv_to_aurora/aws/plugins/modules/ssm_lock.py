@@ -8,13 +8,17 @@ DOCUMENTATION = r"""
 ---
 module: ssm_lock
 version_added: 1.0.0
-short_description: Let one run at a time work on something in an AWS account
+short_description: Hold a lock in an AWS account, so that one run at a time changes it
 description:
-  - Acquires or releases a lock that is a parameter in the parameter store of SSM. AWS creates a parameter of a name
-    only once, however many ask at the same time, and standard parameters cost nothing.
-  - The parameter says who holds the lock, where and since when. It stays until it is released.
-  - In check mode, acquiring a lock that is free would change something, and one that is held fails as it would.
+  - Acquires or releases a lock that is a parameter in SSM Parameter Store. AWS creates a parameter of a given name only
+    once, however many callers try at the same time, and standard parameters are free of charge.
+  - The value of the parameter records who holds the lock, on which host and since when. It stays until it is released.
+  - In check mode, acquiring a free lock reports changed, and acquiring a held one fails as it would otherwise.
 notes:
+  - "Why this module: M(community.aws.ssm_parameter) with O(community.aws.ssm_parameter#module:overwrite_value=never)
+    creates a parameter only where there is none, but does not return who created it, takes a call that the SDK repeated
+    for a lock of another run, does not fail in check mode where the lock is held, and cannot delete a parameter only if
+    its value is the expected one. The module could go to community.aws together with the callback."
   - The callback P(csv_to_aurora.aws.release_locks#callback) releases at the end of a run what the run acquired, also
     where the run fails or is interrupted.
 author:
@@ -27,25 +31,25 @@ options:
     required: true
   state:
     description:
-      - V(acquired) takes the lock, and fails when it is held.
-      - V(released) gives it back. A lock of another O(lock_id) is left as it is.
+      - V(acquired) acquires the lock, and fails when it is held.
+      - V(released) releases it. A lock with another O(lock_id) is left as it is.
     type: str
     choices: ['acquired', 'released']
     default: acquired
   lock_id:
     description:
-      - Id of the lock to release, as acquiring it returned and as everybody is told who finds it held.
+      - Id of the lock to release, as returned when it was acquired and to every run that finds it held.
       - Required when O(state=released).
     type: str
   purpose:
     description:
-      - What the lock is held for, for whoever finds it held.
+      - What the lock is held for. Returned to every run that finds it held.
     type: str
     default: ''
   process:
     description:
-      - Number of the process on this machine that holds the lock. Whoever finds the lock held on the same machine is
-        told whether it still runs. V(0) when it is not known.
+      - Id of the process on this host that holds the lock. A run that finds the lock held on the same host gets
+        RV(lock.abandoned), whether the process has ended. V(0) when it is not known.
     type: int
     default: 0
   tags:
@@ -61,13 +65,13 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Work on the shop alone
+- name: Acquire the lock of the shop
   csv_to_aurora.aws.ssm_lock:
     name: /locks/shop-production
     purpose: deploy.yml
   register: lock
 
-- name: Let others work on it
+- name: Release the lock of the shop
   csv_to_aurora.aws.ssm_lock:
     name: /locks/shop-production
     state: released
@@ -76,17 +80,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 acquired:
-  description: Whether this call took the lock.
+  description: Whether this call acquired the lock.
   returned: always
   type: bool
   sample: true
 lock:
-  description: The lock, or null when nobody holds it. Also returned when the lock is held by somebody else.
+  description: The lock, or null when it is not held. Also returned on failure, when another run holds it.
   returned: always
   type: dict
   contains:
     id:
-      description: What tells this lock from another one of the same name.
+      description: Id of this lock. The next lock of the same name has another one.
       type: str
       sample: 3f9a1c07
     owner:
@@ -94,7 +98,7 @@ lock:
       type: str
       sample: arn:aws:iam::123456789012:user/deployer
     host:
-      description: Name of the machine that it was acquired on.
+      description: Name of the host that it was acquired on.
       type: str
       sample: build-7
     process:
@@ -114,7 +118,7 @@ lock:
       type: int
       sample: 340
     abandoned:
-      description: Whether its process was on this machine and has ended. Null when that cannot be told.
+      description: Whether its process ran on this host and has ended. Null when that is not known.
       type: bool
       sample: false
 """
@@ -138,7 +142,7 @@ TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def abandoned(lock: dict[str, Any]) -> bool | None:
-    """Return whether the lock's process has ended; None when it is on another machine, or not known."""
+    """Return whether the lock's process has ended; None when it is on another host, or not known."""
     process = lock.get("process")
     if not process or lock.get("host") != socket.gethostname():
         return None
@@ -160,32 +164,34 @@ def described(lock: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def held(module: AnsibleAWSModule, client: Any) -> dict[str, Any] | None:
-    """Return who holds the lock; fail where the parameter is no lock."""
+    """Return the lock, None when it is not held; fail where the parameter is no lock."""
     name = module.params["name"]
     with explained(module, f"Cannot read the lock {name}", "Check that ssm:GetParameter is allowed"):
         try:
             return described(ssm_lock.held(client, name))
         except (ValueError, KeyError):
-            module.fail_json(msg=f"The parameter {name} exists and is no lock. Remove it, or name the lock otherwise.")
-    raise AssertionError("fail_json returns to nobody")
+            module.fail_json(
+                msg=f"The parameter {name} exists and is no lock. Delete it, or give the lock another name."
+            )
+    raise AssertionError("fail_json does not return")
 
 
 def refuse(module: AnsibleAWSModule, lock: dict[str, Any] | None) -> None:
-    """Fail because somebody else holds the lock."""
+    """Fail because another run holds the lock."""
     name = module.params["name"]
-    # None: released between being refused and being looked at.
-    who = f"{lock['owner']} on {lock['host']} since {lock['since']}" if lock else "somebody who has just released it"
+    # None: released between the refused creation and the reading.
+    who = f"{lock['owner']} on {lock['host']} since {lock['since']}" if lock else "a run that has just released it"
     module.fail_json(
-        msg=f"The lock {name} is held by {who}. Wait until it is released, or release it on purpose by its id.",
+        msg=f"The lock {name} is held by {who}. Wait until it is released, or release it by its id.",
         acquired=False,
         lock=lock,
     )
 
 
 def acquire(module: AnsibleAWSModule, client: Any) -> dict[str, Any]:
-    """Take the lock, and return it; fail when it is held."""
+    """Acquire the lock, and return it; fail when it is held."""
     params = module.params
-    with explained(module, "Cannot ask AWS who we are", "Check the credentials"):
+    with explained(module, "Cannot read the caller's identity", "Check the credentials"):
         owner = module.client("sts").get_caller_identity()["Arn"]
     lock = {
         "id": uuid4().hex[:8],
@@ -207,7 +213,7 @@ def acquire(module: AnsibleAWSModule, client: Any) -> dict[str, Any]:
             try:
                 client.put_parameter(
                     Name=params["name"],
-                    Description="Held while a run works; see its value",
+                    Description="Lock of a run in progress; its value has the details",
                     Value=json.dumps(lock),
                     Type="String",
                     Overwrite=False,
@@ -215,7 +221,7 @@ def acquire(module: AnsibleAWSModule, client: Any) -> dict[str, Any]:
                 )
             except is_boto3_error_code("ParameterAlreadyExists"):
                 found = held(module, client)
-                # The SDK repeats a call whose answer was lost.
+                # The SDK repeats a call whose response was lost.
                 if found is None or found["id"] != lock["id"]:
                     refuse(module, found)
     return {**lock, "seconds": 0, "abandoned": None}
@@ -236,7 +242,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     name, lock_id = module.params["name"], module.params["lock_id"]
-    # No retries of ours: a lock that is held is an answer, and the SDK repeats calls that got none.
+    # Without aws_retry: a lock that is held is a result, and the SDK repeats calls that got no response.
     client = module.client("ssm")
     if module.params["state"] == "acquired":
         module.exit_json(changed=True, acquired=True, lock=acquire(module, client))

@@ -1,0 +1,126 @@
+# Copyright: Contributors to the csv-to-aurora project
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Action plugin: follow the import of one object version in the ledger until it has ended."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+_QUERY = """
+    SELECT id, import_file, status, reason, size_bytes, byte_offset, rows_read, rows_loaded, rows_rejected, rows_blank,
+           attempts, request_id,
+           TIMESTAMPDIFF(MICROSECOND, started_at, COALESCE(finished_at, NOW(3))) / 1000000 AS seconds
+    FROM csv_import
+    WHERE bucket = %(bucket)s AND object_key = %(key)s AND version_id = %(version_id)s
+"""
+_ENDED = ("succeeded", "failed")
+
+
+def progress(row: dict[str, Any] | None, waited: float) -> str:
+    """Return one human-readable line about the progress of the import, after ``waited`` seconds."""
+    if row is None:
+        return f"waiting for the import to begin ({waited:.0f} s)"
+    share = 100 * int(row["byte_offset"]) / int(row["size_bytes"]) if int(row["size_bytes"]) else 100
+    return (
+        f"{row['status']}: {int(row['rows_loaded']):,} rows loaded, "
+        f"{int(row['rows_rejected']):,} rejected, {share:.0f} % of the file ({waited:.0f} s)"
+    )
+
+
+def _reason(said: object) -> str:
+    """Return what a module reported on one line and without a full stop."""
+    return " ".join(str(said).split()).rstrip(".")
+
+
+class ActionModule(ActionBase):
+    """Query the ledger, through ansible.mysql.mysql_query on the host, until the import has ended."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the ledger's row as ``csv_import``; fail after ``timeout`` seconds without progress.
+
+        Raises:
+            AnsibleActionFail: An option is missing, the ledger cannot be read, or there is no progress.
+        """
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        arguments = self._task.args
+        try:
+            version = {key: arguments[key] for key in ("bucket", "key", "version_id")}
+        except KeyError as missing:
+            raise AnsibleActionFail(f"csv_import_wait needs the option {missing}.") from missing
+        login = arguments.get("login") or {}
+        command = arguments.get("password_command") or []
+        timeout = float(arguments.get("timeout", 900))
+        interval = float(arguments.get("interval", 2))
+        after_attempt = int(arguments.get("after_attempt", 0))
+
+        started = moved = time.monotonic()
+        shown = seen = None
+        while True:
+            password = {"login_password": self._password(command, task_vars)} if command else {}
+            row = self._ledger_row({**login, **password}, version, task_vars)
+            if row is not None and int(row["attempts"]) <= after_attempt:
+                row = None
+            now = time.monotonic()
+            if row is not None and row["status"] in _ENDED:
+                result.update(csv_import=row, changed=False)
+                return result
+            state = row and (row["byte_offset"], row["attempts"])
+            if state != seen:
+                seen, moved = state, now
+            if now - moved > timeout:
+                raise AnsibleActionFail(
+                    f"No progress for {timeout:.0f} s: {progress(row, now - started)}. Read the log of the function.",
+                    result={"csv_import": row or {}},
+                )
+            line = progress(row, now - started)
+            if line != shown:
+                Display().display(f"  {version['key']}: {line}")
+                shown = line
+            time.sleep(interval)
+
+    def _password(self, command: list[str], task_vars: dict[str, Any] | None) -> str:
+        """Return what the command prints on the host; it is not displayed at any verbosity."""
+        # With -vvv the connection displays what it receives, by a context of its own.
+        context = self._connection._play_context
+        shown, context.no_log = context.no_log, True
+        try:
+            response = self._execute_module(
+                module_name="ansible.builtin.command", module_args={"argv": command}, task_vars=task_vars
+            )
+        finally:
+            context.no_log = shown
+        if response.get("failed"):
+            reason = _reason(response.get("stderr") or response.get("msg"))
+            raise AnsibleActionFail(
+                f"{command[0]} printed no password on the app host: {reason}. "
+                "Run playbooks/configure.yml for this environment."
+            )
+        return str(response["stdout"])
+
+    def _ledger_row(
+        self,
+        login: dict[str, Any],
+        version: dict[str, str],
+        task_vars: dict[str, Any] | None,
+    ) -> dict[str, Any] | None:
+        """Return the ledger's row of the object version, or None while there is none."""
+        response = self._execute_module(
+            module_name="ansible.mysql.mysql_query",
+            module_args={**login, "query": _QUERY, "named_args": version},
+            task_vars=task_vars,
+        )
+        if response.get("failed"):
+            raise AnsibleActionFail(
+                f"The ledger cannot be read from the app host: {_reason(response.get('msg'))}. "
+                "Run playbooks/configure.yml for this environment."
+            )
+        rows = response["query_result"][0]
+        return rows[0] if rows else None

@@ -1,0 +1,60 @@
+"""Sizes and times of an import."""
+
+from dataclasses import dataclass
+
+BYTES_AROUND_A_RECORD = 4
+"""A byte order mark before the header, and the byte that tells a CR from a CRLF."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much is read, kept and stored at once, and how long the importer waits.
+
+    Attributes:
+        block_bytes: Bytes that are parsed at once.
+        blocks_ahead: Parsed blocks that may wait for the database: each is about block_bytes of memory.
+        max_record_bytes: Bytes of the longest record: ten times what the table can hold.
+        max_record_lines: Physical lines of the longest record: more than the table can hold characters.
+        raw_length: Characters of a rejected record that are kept: csv_import_reject.raw_text holds no more.
+        batch_rows: Rows after which a transaction ends: each commit waits for the disk.
+        batch_rejects: Rejects after which it ends earlier: their text is in memory until then.
+        insert_rows: Rows of one INSERT statement, where LOAD DATA cannot be used.
+        lock_timeout: Seconds to wait for the lock of an object version: longer than the server keeps the
+            session of a client that died.
+        retry_timeout: Seconds for which transient errors are retried without any progress: a failover takes half
+            of it.
+        row_lock_timeout: Seconds for which the server lets a statement wait for a row's lock.
+    """
+
+    block_bytes: int = 256 * 1024
+    blocks_ahead: int = 4
+    max_record_bytes: int = 32 * 1024
+    max_record_lines: int = 1000
+    raw_length: int = 1000
+    batch_rows: int = 50_000
+    batch_rejects: int = 10_000
+    insert_rows: int = 1000
+    lock_timeout: float = 90.0
+    retry_timeout: float = 90.0
+    row_lock_timeout: int = 20
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ValueError: One is too small, alone or for another.
+        """
+        for name in self.__slots__:
+            least = 0 if name in ("lock_timeout", "retry_timeout") else 1
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}: it has to be {least} or more")
+        # Otherwise reading would never get past a record that is longer than a block.
+        if self.block_bytes < self.max_record_bytes + BYTES_AROUND_A_RECORD:
+            raise ValueError(
+                f"block_bytes is {self.block_bytes}: it has to exceed max_record_bytes ({self.max_record_bytes})"
+                f" by {BYTES_AROUND_A_RECORD} or more, since a block holds one record at least"
+            )
+
+
+DEFAULTS = Limits()
+"""The limits of the function."""

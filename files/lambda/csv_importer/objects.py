@@ -1,0 +1,84 @@
+"""Object versions, and the S3 events that name them."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote_plus
+
+from csv_importer.columns import IMPORT_FILE_LENGTH
+from csv_importer.errors import ConfigurationError
+
+type Json = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """One version of one object in S3: what is imported exactly once.
+
+    Attributes:
+        bucket: The bucket's name.
+        key: The object's key as it is, not as an event encodes it.
+        version_id: The version id, or "etag:" and the ETag where the bucket has no versioning.
+        etag: The ETag without quotes; empty where the event has none.
+    """
+
+    bucket: str
+    key: str
+    version_id: str
+    etag: str
+
+    @property
+    def digest(self) -> str:
+        """64 hexadecimal digits that stand for bucket, key and version."""
+        return hashlib.sha256(f"{self.bucket}\0{self.key}\0{self.version_id}".encode()).hexdigest()
+
+    @property
+    def import_file(self) -> str:
+        """The key as customer.import_file holds it: whole, or cut and made unique by its hash."""
+        if len(self.key) <= IMPORT_FILE_LENGTH:
+            return self.key
+        digest = hashlib.sha256(self.key.encode()).hexdigest()[:16]
+        return f"{self.key[: IMPORT_FILE_LENGTH - len(digest) - 1]}~{digest}"
+
+
+def records_of(event: object) -> list[Json]:
+    """List the records of an S3 event; none for a test event or anything else."""
+    records = event.get("Records") if isinstance(event, Mapping) else None
+    return [record for record in records if isinstance(record, Mapping)] if isinstance(records, list) else []
+
+
+def object_version_of(record: Json, bucket: str) -> ObjectVersion | None:
+    """Return the object version that a record names.
+
+    Args:
+        record: One of an S3 event's records.
+        bucket: The only bucket that is served.
+
+    Returns:
+        The object version, or None where the key ends in a slash: consoles create such objects to show folders.
+
+    Raises:
+        ConfigurationError: The record is from another bucket, or not from S3.
+    """
+    try:
+        s3 = _mapping(record["s3"])
+        named = str(_mapping(s3["bucket"])["name"])
+        thing = _mapping(s3["object"])
+        key = unquote_plus(str(thing["key"]), errors="strict")
+    except (KeyError, TypeError, ValueError):
+        raise ConfigurationError("a record of the event is not from S3: it has no bucket name and object key") from None
+    if named != bucket:
+        raise ConfigurationError(
+            f"the event is of bucket {named!r}; this function serves {bucket!r} only (BUCKET_NAME)"
+        )
+    if key.endswith("/"):
+        return None
+    etag = str(thing.get("eTag", ""))
+    version_id = str(thing.get("versionId") or "null")
+    return ObjectVersion(named, key, f"etag:{etag}" if version_id == "null" else version_id, etag)
+
+
+def _mapping(value: object) -> Json:
+    if not isinstance(value, Mapping):
+        raise TypeError
+    return value

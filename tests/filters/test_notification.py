@@ -1,0 +1,148 @@
+"""The notifications of a bucket: what there is, what there should be, and an order of changes that S3 accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:importer"
+
+
+@pytest.fixture(scope="module")
+def filters(load_filters: Callable[[str], ModuleType]) -> ModuleType:
+    return load_filters("notification")
+
+
+def gathered(*notifications: dict[str, Any], **others: Any) -> dict[str, Any]:
+    """A bucket with these notifications, as amazon.aws.s3_bucket_info returns it."""
+    configuration = {"LambdaFunctionConfigurations": list(notifications), **others}
+    return {"bucket": {"buckets": [{"name": "customers", "bucket_notification_configuration": configuration}]}}
+
+
+def found(name: str, suffix: str = ".csv", **changes: Any) -> dict[str, Any]:
+    """A notification as S3 returns it, which writes the names of filters in either case."""
+    rules = [{"Name": "Prefix", "Value": ""}, {"Name": "Suffix", "Value": suffix}]
+    key = {"Key": {"FilterRules": rules}}
+    return {"Id": name, "LambdaFunctionArn": ARN, "Events": ["s3:ObjectCreated:*"], "Filter": key, **changes}
+
+
+def state(suffix: str, **changes: Any) -> dict[str, Any]:
+    return {"function": ARN, "events": ["s3:ObjectCreated:*"], "suffix": suffix, "prefix": "", **changes}
+
+
+def test_a_gathered_notification_is_one_as_desired(filters: ModuleType) -> None:
+    current = filters.notification_current(gathered(found("shop-1"), found("shop-2", ".CSV")), "shop")
+    assert current == {
+        "notifications": filters.notification_desired([".csv", ".CSV"], "shop", ARN),
+        "eventbridge": False,
+    }
+    assert current["notifications"]["shop-2"] == state(".CSV")
+
+
+def test_names_of_filters_are_read_in_any_case(filters: ModuleType) -> None:
+    rules = [{"Name": "suffix", "Value": ".csv"}, {"Name": "PREFIX", "Value": "in/"}]
+    current = filters.notification_current(gathered(found("shop-1", Filter={"Key": {"FilterRules": rules}})), "shop")
+    assert current["notifications"] == {"shop-1": state(".csv", prefix="in/")}
+
+
+@pytest.mark.parametrize("empty", [None, {}, {"Key": None}, {"Key": {"FilterRules": []}}])
+def test_a_notification_without_filter_is_for_all_keys(filters: ModuleType, empty: object) -> None:
+    current = filters.notification_current(gathered(found("shop-1", Filter=empty)), "shop")
+    assert current["notifications"] == {"shop-1": state("")}
+    assert filters.notification_outputs(current) == {"ids": ["shop-1"], "suffixes": []}
+
+
+@pytest.mark.parametrize("foreign", ["other", "shop", "shop-x", "shop-1-copy", "my-shop-1", "shop_1", "xshop-1"])
+def test_notifications_with_other_ids_are_foreign(filters: ModuleType, foreign: str) -> None:
+    current = filters.notification_current(gathered(found(foreign)), "shop")
+    assert current["notifications"] == {}
+
+
+def test_a_name_with_special_characters_is_no_pattern(filters: ModuleType) -> None:
+    current = filters.notification_current(gathered(found("a.b-1"), found("axb-2")), "a.b")
+    assert set(current["notifications"]) == {"a.b-1"}
+
+
+def test_events_are_compared_in_no_order(filters: ModuleType) -> None:
+    events = ["s3:ObjectRemoved:*", "s3:ObjectCreated:*"]
+    current = filters.notification_current(gathered(found("shop-1", Events=events)), "shop")
+    assert current["notifications"]["shop-1"]["events"] == sorted(events)
+
+
+def test_eventbridge_is_seen_by_its_empty_configuration(filters: ModuleType) -> None:
+    assert filters.notification_current(gathered(EventBridgeConfiguration={}), "shop")["eventbridge"] is True
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        {"bucket": {}},
+        {"bucket": {"buckets": []}},
+        {"bucket": {"buckets": [{"name": "customers"}]}},
+        {"bucket": {"buckets": [{"name": "customers", "bucket_notification_configuration": None}]}},
+        gathered(),
+    ],
+)
+def test_nothing_is_an_empty_state(filters: ModuleType, nothing: dict[str, Any]) -> None:
+    current = filters.notification_current(nothing, "shop")
+    assert current == {"notifications": {}, "eventbridge": False}
+    assert filters.notification_outputs(current) == {"ids": [], "suffixes": []}
+
+
+def test_outputs(filters: ModuleType) -> None:
+    current = filters.notification_current(gathered(found("shop-2", ".CSV"), found("shop-1"), found("foreign")), "shop")
+    assert filters.notification_outputs(current) == {"ids": ["shop-1", "shop-2"], "suffixes": [".CSV", ".csv"]}
+
+
+@pytest.mark.parametrize("unknown", [None, ""])
+def test_a_function_that_does_not_exist_yet_is_known_after_apply(filters: ModuleType, unknown: str | None) -> None:
+    assert filters.notification_desired([".csv"], "shop", unknown) == {
+        "shop-1": state(".csv", function="known after apply")
+    }
+
+
+# The order of changes
+
+
+def refused_by_s3(bucket: Mapping[str, str]) -> bool:
+    """Return whether S3 refuses these suffixes by id, of which no two may be the same."""
+    return len(set(bucket.values())) < len(bucket)
+
+
+@pytest.mark.parametrize("before", [[], [".csv"], [".csv", ".CSV"], [".csv", ".CSV", ".tsv"], ["", "", ".csv"]])
+@pytest.mark.parametrize(
+    "after", [[], [".csv"], [".CSV", ".csv"], [".tsv", ".csv", ".CSV"], [".CSV", ".tsv", ".csv"], [".a", ".csv"]]
+)
+def test_at_no_moment_do_two_notifications_have_one_suffix(
+    filters: ModuleType, before: list[str], after: list[str]
+) -> None:
+    # An empty suffix stands for a notification that was removed by hand.
+    bucket = {f"shop-{number}": suffix for number, suffix in enumerate(before, start=1) if suffix}
+    current = filters.notification_current(gathered(*(found(name, bucket[name]) for name in bucket)), "shop")
+    desired = filters.notification_desired(after, "shop", ARN)
+    for change in filters.notification_changes(desired, current):
+        assert change["current"] == current["notifications"].get(change["id"], {})
+        if change["current"] == change["desired"]:
+            continue
+        for name in change["removed_first"]:
+            bucket.pop(name, None)
+        bucket.pop(change["id"], None)
+        if change["desired"]:
+            bucket[change["id"]] = change["desired"]["suffix"]
+        assert not refused_by_s3(bucket), change
+    assert bucket == {name: one["suffix"] for name, one in desired.items()}
+
+
+def test_what_stays_is_not_removed_first(filters: ModuleType) -> None:
+    current = filters.notification_current(gathered(found("shop-1", ".old"), found("shop-2", ".CSV")), "shop")
+    changes = filters.notification_changes(filters.notification_desired([".csv", ".CSV"], "shop", ARN), current)
+    assert [change["removed_first"] for change in changes] == [[], []]
+
+
+def test_orphaned_ones_come_first_and_are_deleted(filters: ModuleType) -> None:
+    current = filters.notification_current(gathered(found("shop-1"), found("shop-3", ".tsv")), "shop")
+    changes = filters.notification_changes(filters.notification_desired([".csv"], "shop", ARN), current)
+    assert [(change["id"], bool(change["desired"])) for change in changes] == [("shop-3", False), ("shop-1", True)]
