@@ -34,7 +34,7 @@ MORE_SECONDS = {
     "security_groups: create security group": 3,
     "security_groups: update security group": 2,
     # What apt has to fetch and unpack.
-    "mysql_client: apt": 20,
+    "mysql_client: create packages": 20,
 }
 """What a call of some steps takes longer."""
 AT_ONCE = 8
@@ -217,15 +217,15 @@ NEEDS: dict[str, tuple[str, ...]] = {
     ),
     "importer: wait for Lambda function": ("the function's network",),
     "importer: create Lambda permission": ("importer: create Lambda function",),
-    "mysql_client: apt": ("wait_for_connection",),
-    "mysql_client: template": ("mysql_client: apt", "database: create secret (2)"),
-    "schema: mysql_db": ("mysql_client: apt", "database: wait for DB instance"),
-    "schema: mysql_user": ("schema: mysql_db", "database: create secret (2)"),
+    "mysql_client: create packages": ("wait_for_connection",),
+    "mysql_client: copy": ("mysql_client: create packages", "database: create secret (2)"),
+    "schema: create table": ("mysql_client: create packages", "database: wait for DB instance"),
+    "schema: create database user": ("schema: create table", "database: create secret (2)"),
     # Last, so that no file arrives before there is a table for it.
     "notification: create bucket notification": (
         "importer: create Lambda permission",
         "importer: wait for Lambda function",
-        "schema: mysql_user",
+        "schema: create database user",
     ),
     # And for removing it all.
     "notification: delete bucket notification": (),

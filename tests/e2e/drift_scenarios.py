@@ -26,10 +26,8 @@ if TYPE_CHECKING:
 STACK = "csv-to-aurora-local"
 ZONE = "eu-west-1a"
 LAST_ZONE = "eu-west-1b"
-USERS = "schema: update Create the user or mend its password and privileges"
-"""One line for both users: the task handles passwords, so no name of an item is shown."""
-CONFIG = "mysql_client: update Configure the client"
-PACKAGES = "mysql_client: update Debian packages default-mysql-client, python3-pymysql"
+CONFIG = "mysql_client: update file /home/admin/.my.cnf"
+PACKAGES = "mysql_client: update packages default-mysql-client, python3-pymysql"
 HAND = {"Key": "ManagedBy", "Value": "hand"}
 
 
@@ -167,7 +165,7 @@ def vpc_host_names_switched_off(operator: Operator) -> None:
     operator.ec2.modify_vpc_attribute(VpcId=operator.id("Vpc", STACK), EnableDnsHostnames={"Value": False})
 
 
-@names(f"network: update default security group {STACK}")
+@names(f"network: update security group {STACK}-default")
 def default_group_rule_added(operator: Operator) -> None:
     rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
     operator.ec2.authorize_security_group_ingress(GroupId=operator.group("default")["GroupId"], IpPermissions=[rule])
@@ -254,7 +252,7 @@ def flow_log_role_may_read_everything(operator: Operator) -> None:
     operator.iam.attach_role_policy(RoleName=f"{STACK}-flow-logs", PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
 
 
-@names(f"network: update IAM role policy {STACK}-flow-logs/write-flow-logs")
+@names(f"network: update IAM role {STACK}-flow-logs")
 def flow_log_policy_changed(operator: Operator) -> None:
     operator.policy(f"{STACK}-flow-logs", "write-flow-logs")
 
@@ -350,7 +348,7 @@ def secret_names_another_server(operator: Operator) -> None:
 @names(
     f"database: create secret {STACK}/application",
     # A new secret is a new password: the user gets it, and the host's option file too.
-    USERS,
+    "schema: update database user application",
     CONFIG,
 )
 def secret_deleted(operator: Operator) -> None:
@@ -365,12 +363,12 @@ def key_pair_deleted(operator: Operator) -> None:
     operator.ec2.delete_key_pair(KeyName=f"{STACK}-app")
 
 
-@names(f"app_host: create IAM role policy {STACK}-app/read-application-secret")
+@names(f"app_host: update IAM role {STACK}-app")
 def host_policy_removed(operator: Operator) -> None:
     operator.iam.delete_role_policy(RoleName=f"{STACK}-app", PolicyName="read-application-secret")
 
 
-@names(f"app_host: update IAM role policy {STACK}-app/read-application-secret")
+@names(f"app_host: update IAM role {STACK}-app")
 def host_policy_changed(operator: Operator) -> None:
     operator.policy(f"{STACK}-app", "read-application-secret")
 
@@ -385,7 +383,8 @@ def profile_without_role(operator: Operator) -> None:
     operator.iam.remove_role_from_instance_profile(InstanceProfileName=f"{STACK}-app", RoleName=f"{STACK}-app")
 
 
-@names(f"app_host: update launch template {STACK}-app")
+# Where versions cannot be deleted, a template is replaced and has only one.
+@names(f"app_host: replace launch template {STACK}-app")
 def template_tag_changed(operator: Operator) -> None:
     operator.tag(operator.id("LaunchTemplate", f"{STACK}-app"))
 
@@ -625,7 +624,7 @@ def client_removed(operator: Operator) -> None:
     operator.shell("dpkg --remove --force-depends default-mysql-client")
 
 
-@names("mysql_client: update Install the certificate authority of the database")
+@names("mysql_client: update file /etc/mysql/database-ca.pem")
 def authority_changed(operator: Operator) -> None:
     operator.shell("echo >> /etc/mysql/database-ca.pem")
 
@@ -640,7 +639,7 @@ def option_file_readable(operator: Operator) -> None:
     operator.shell("chmod 0644 /home/admin/.my.cnf")
 
 
-@names("hardening: update Take SSH keys only, of named users and never of root")
+@names("hardening: update file /etc/ssh/sshd_config.d/00-hardening.conf")
 def root_let_in(operator: Operator) -> None:
     operator.shell("sed -i 's/^PermitRootLogin .*/PermitRootLogin yes/' /etc/ssh/sshd_config.d/*.conf")
 
@@ -653,26 +652,26 @@ def table_dropped(operator: Operator) -> None:
     operator.stack.query("DROP TABLE csv_import_reject")
 
 
-@names(USERS)
+@names("schema: update database user importer")
 def grant_revoked(operator: Operator) -> None:
     operator.stack.query("REVOKE INSERT ON challenge.customer FROM importer@'%'")
 
 
-@names(USERS)
+@names("schema: update database user application")
 def grant_added(operator: Operator) -> None:
     operator.stack.query("GRANT DELETE ON challenge.customer TO application@'%'")
 
 
-@names(USERS)
+@names("schema: create database user application")
 def user_dropped(operator: Operator) -> None:
     operator.stack.query("DROP USER application@'%'")
 
 
-@names(USERS)
+@names("schema: update database user importer")
 def password_changed(operator: Operator) -> None:
     operator.stack.query("ALTER USER importer@'%' IDENTIFIED BY 'another'")
 
 
-@names(USERS)
+@names("schema: update database user importer")
 def plain_text_allowed(operator: Operator) -> None:
     operator.stack.query("ALTER USER importer@'%' REQUIRE NONE")

@@ -50,14 +50,16 @@ class Secret:
 
 
 class Signer:
-    """Makes distinct tokens."""
+    """Signs distinct tokens."""
 
     def __init__(self) -> None:
-        self.made: list[str] = []
+        self.signed: list[str] = []
 
     def __call__(self, **parameters: object) -> str:
-        self.made.append(f"token-{len(self.made)}-{'&'.join(f'{name}={value}' for name, value in parameters.items())}")
-        return self.made[-1]
+        self.signed.append(
+            f"token-{len(self.signed)}-{'&'.join(f'{name}={value}' for name, value in parameters.items())}"
+        )
+        return self.signed[-1]
 
 
 def connecting(database: Database, secret: Secret, sign: Signer, ca_file: Path | None = None) -> MySqlDatabase:
@@ -75,8 +77,8 @@ def test_each_connection_has_a_token_of_its_own(database: Database, server: Toke
         assert importer.run(version_of()).result is Result.SUCCEEDED
     assert len(database.customers()) == 1_000
     assert len(set(server.tokens)) == len(server.tokens) >= 2
-    assert server.tokens == sign.made
-    assert sign.made[0] == f"token-0-DBHostname=127.0.0.1&Port={server.port}&DBUsername={database.user}"
+    assert server.tokens == sign.signed
+    assert sign.signed[0] == f"token-0-DBHostname=127.0.0.1&Port={server.port}&DBUsername={database.user}"
 
 
 def test_a_refused_token_is_signed_again_once_with_the_secret_read_again(
@@ -100,8 +102,8 @@ def test_a_token_that_is_refused_twice_is_an_error_that_does_not_show_it(
     )
     with pytest.raises(ConfigurationError, match="Access denied") as caught:
         importer.run(version_of())
-    assert server.tokens == sign.made
-    assert len(sign.made) == 2
+    assert server.tokens == sign.signed
+    assert len(sign.signed) == 2
     assert "token-" not in f"{caught.value!r} {caught.value.__cause__!r}"
 
 
@@ -225,16 +227,16 @@ def test_the_function_logs_in_with_tokens_and_needs_no_password(
 def test_with_a_password_the_client_that_signs_tokens_is_not_loaded(
     cloud: Cloud, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[str] = []
+    clients: list[str] = []
     original = boto3.client
 
     def client(service: str, **options: Any) -> Any:
-        made.append(service)
+        clients.append(service)
         return original(service, **options)  # type: ignore[call-overload] # the stubs want a literal
 
     monkeypatch.setattr("csv_importer.aws.boto3.client", client)
     invoke(cloud.put("password.csv", lines_of(GOOD)))
-    assert sorted(made) == ["s3", "secretsmanager"]
+    assert sorted(clients) == ["s3", "secretsmanager"]
 
 
 def test_another_kind_of_login_is_refused() -> None:

@@ -18,16 +18,16 @@ def plan_of(tmp_path: Path, before: Mapping[str, object], after: Mapping[str, ob
     playbook = tmp_path / "plan.yml"
     task = {
         "name": "Compare",
-        "csv_to_aurora.aws.resource_plan": {
+        "csv_to_aurora.aws.resource": {
             "kind": "bucket",
             "name": "uploads",
-            "before": before,
-            "after": after,
+            "current": before,
+            "desired": after,
             "owner": OWNER,
         },
     }
     playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
-    run = run_playbook(playbook)
+    run = run_playbook(playbook, "--check")
     return run.returncode, " ".join((run.stdout + run.stderr).split())
 
 

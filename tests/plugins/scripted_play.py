@@ -11,7 +11,10 @@ import yaml
 from playbook_runner import run_playbook
 
 SCRIPTED = "example.cloud.scripted"
-"""The module. It answers with the items of ``answers``, one a call, the last one again and again."""
+"""The module. It answers with the items of ``answers``, one a call, the last one again and again.
+
+With ``together`` it waits until the calls of these names have begun, too.
+"""
 
 _MODULE = """
 #!/usr/bin/python
@@ -33,7 +36,7 @@ def main():
             "value": {"type": "raw"},
             "optional": {},
             "secret": {"no_log": True},
-            "seconds": {"type": "float", "default": 0},
+            "together": {"type": "list", "elements": "str", "default": []},
             "end": {"type": "bool", "default": False},
             **{name: {"no_log": name == "secret_key"} for name in CONNECTION},
         },
@@ -41,7 +44,11 @@ def main():
     )
     params = module.params
     began = time.time()
-    time.sleep(params["seconds"])
+    open(os.path.join(params["folder"], params["call"] + ".began"), "w").close()
+    while not all(os.path.exists(os.path.join(params["folder"], name + ".began")) for name in params["together"]):
+        if time.time() > began + 60:
+            module.fail_json(msg="the others did not begin")
+        time.sleep(0.02)
     if params["end"]:
         os._exit(1)
     path = os.path.join(params["folder"], params["call"] + ".json")

@@ -416,7 +416,7 @@ class Clock:
 
 @pytest.fixture
 def waiting(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """An action whose module is throttled for ever, with time that does not have to pass."""
+    """An action whose module is throttled forever, with time that does not have to pass."""
     clock = Clock()
     shown: list[str] = []
     monkeypatch.setattr(resource, "time", clock)

@@ -190,7 +190,7 @@ STEERING = """
       ansible.builtin.command: "{{ command }}"
 """
 
-KEYS = ["host", "remote", "role", "kind", "name", "action", "module", "fields", "diff", "seconds", "task", "item"]
+KEYS = ["host", "remote", "role", "kind", "name", "action", "module", "fields", "diff", "seconds"]
 
 
 @dataclass
@@ -518,49 +518,3 @@ def test_a_module_tells_what_its_task_manages(
 )
 def test_several_changes_of_a_resource_come_to_one(actions: list[str], action: str) -> None:
     assert reduce(merged, actions) == action
-
-
-# What follows goes with resource_plan.
-
-COMPARED = """
-- name: Present | Plan the bucket
-  csv_to_aurora.aws.resource_plan: {kind: bucket, name: data, before: "{{ found }}", after: {versioning: true}}
-  register: __loaded_bucket_plan
-- name: Present | Plan the rule
-  csv_to_aurora.aws.resource_plan: {kind: rule, name: old, before: {days: 1}, after: {days: 2}}
-  register: __loaded_rule_plan
-- name: Present | Plan the subnets
-  csv_to_aurora.aws.resource_plan: {kind: subnet, name: "net-{{ item }}", before: "{{ found }}", after: {zone: a}}
-  loop: [a, b]
-  loop_control: {label: "{{ item }}"}
-  register: __loaded_subnets_plan
-- name: Present | Create or update the bucket
-  ansible.builtin.command: "true"
-  when: __loaded_bucket_plan.differs and not ansible_check_mode
-- name: Present | Tag the bucket
-  ansible.builtin.command: "true"
-  when: __loaded_bucket_plan.differs and not ansible_check_mode
-- name: Present | Update the rule
-  ansible.builtin.command: "true"
-  when: __loaded_rule_plan.differs and not ansible_check_mode
-- name: Present | Create or update the subnets
-  ansible.builtin.command: "true"
-  loop: "{{ __loaded_subnets_plan.results | selectattr('differs') | map(attribute='item') }}"
-  loop_control: {label: "{{ item }}"}
-  when: not ansible_check_mode
-"""
-
-
-def test_a_task_acts_on_what_was_compared(tmp_path: Path) -> None:
-    project = Project(tmp_path, LOADING, {"loaded": COMPARED})
-    plan, run = project.run({}, "--check"), project.run({})
-    assert run.resources == [
-        ("loaded", "bucket", "data", "create"),
-        ("loaded", "rule", "old", "update"),
-        ("loaded", "subnet", "net-a", "create"),
-        ("loaded", "subnet", "net-b", "create"),
-    ]
-    assert plan.resources == run.resources
-    assert [change["item"] for change in run.plan["changes"]][1:3] == ["rule old", "subnet net-a"]
-    assert len([line for line in run.lines if line.startswith("  created  bucket data")]) == 1
-    assert project.run({"versioning": True, "zone": "a"}).totals == "Run: 0 created, 1 updated, 0 deleted; 3 unchanged."

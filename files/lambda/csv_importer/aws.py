@@ -132,7 +132,7 @@ class S3Stream:
         """Read past so many bytes.
 
         Raises:
-            TransientError: The connection broke meanwhile.
+            TransientError: The connection breaks.
         """
         while count and self._body:
             try:

@@ -86,7 +86,7 @@ class _FeedResult(MySQLResult):
 
     def _end(self) -> "_Packet":
         self.connection.write_packet(b"")
-        return self.connection._read_packet()  # noqa: SLF001 - the driver has no other way
+        return self.connection._read_packet()  # noqa: SLF001 - the driver has no public method
 
     if TYPE_CHECKING:
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 BYTES_AROUND_A_RECORD = 4
-"""A byte order mark before the header, and the byte that tells a CR from a CRLF."""
+"""A byte order mark before the header, and the byte that distinguishes CR from CRLF."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,7 +71,7 @@ _REFUSED = {
     1467: "the numbers for customer.id are used up",
 }
 _LOGIN_REFUSED = frozenset({1045, 1698})
-# A value that does not fit, a constraint or a trigger; LOAD DATA LOCAL forbidden meanwhile.
+# A value that does not fit, a constraint or a trigger; LOAD DATA LOCAL forbidden since.
 _ROWS_REFUSED = frozenset({1048, 1062, 1169, 1264, 1265, 1292, 1366, 1406, 1452, 1644, 1690, 3819, 1148, 3948, 3950})
 
 
@@ -308,7 +308,7 @@ class MySqlSession:
             wanted = missing.pop(name, None)
             if wanted is None:
                 if demanded:
-                    raise FileRefused(f"{altered} {name} is not one of the importer's columns, and has no default")
+                    raise FileRefused(f"{altered} {name} is none of the importer's columns, and has no default")
             elif kind != wanted:
                 raise FileRefused(f"{altered} {name} is {kind} instead of {wanted}")
             elif charset not in (None, "utf8mb4"):

@@ -34,7 +34,7 @@ class ObjectVersion:
 
     @property
     def import_file(self) -> str:
-        """The key as customer.import_file holds it: whole, or cut and made unique by its hash."""
+        """The key as customer.import_file holds it: whole, or cut and with a part of its hash."""
         if len(self.key) <= IMPORT_FILE_LENGTH:
             return self.key
         digest = hashlib.sha256(self.key.encode()).hexdigest()[:16]

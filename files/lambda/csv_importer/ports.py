@@ -78,7 +78,7 @@ class Credentials:
         host: The cluster's writer.
         port: Its port.
         user: The importer's user.
-        password: Its password, or an IAM authentication token: valid for one connection made now.
+        password: Its password, or an IAM authentication token: valid for one connection, opened now.
         database: The database.
     """
 
@@ -93,7 +93,7 @@ class Secrets(Protocol):
     """The importer's secret."""
 
     def credentials(self, *, fresh: bool = False) -> Credentials:
-        """Read the secret, for a connection that is made now.
+        """Read the secret, for a connection that is opened now.
 
         Args:
             fresh: Whether what was read before is out of date.
@@ -145,7 +145,7 @@ class Loader[T](Protocol):
         """Store the rows of some blocks, within the transaction.
 
         Args:
-            contents: What encode made, one item a block.
+            contents: The results of encode, one for each block.
             columns: The columns in the order of the file.
             import_file: What is stored with each row.
 

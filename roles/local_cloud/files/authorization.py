@@ -34,7 +34,7 @@ KINDS = {
     "vpce": "vpc-endpoint",
 }
 # The kinds that a call creates, which have no id yet.
-MADE = {
+CREATED = {
     "AllocateAddress": ["elastic-ip"],
     "CreateFlowLogs": ["vpc-flow-log"],
     "CreateInternetGateway": ["internet-gateway"],
@@ -157,7 +157,7 @@ def associated(identifier: str) -> list[str]:
 def named_identifiers(request: Request, name: str) -> list[str]:
     """Return the ids of all existing resources that an EC2 call names."""
     values = [value for key, value in request.parameters.items() if not IGNORED.match(key)]
-    template = launch_template(request) if name not in MADE or name == "RunInstances" else {}
+    template = launch_template(request) if name not in CREATED or name == "RunInstances" else {}
     if template:
         values.append(template["LaunchTemplateId"])
     if template and name == "RunInstances":
@@ -205,7 +205,7 @@ def ec2_checks(request: Request, action: str) -> Iterator[Check]:
     if name.startswith(("Describe", "Get")):
         yield Check(action, "*")
         return
-    for kind in MADE.get(name, []):
+    for kind in CREATED.get(name, []):
         tags = specified_tags(request, kind)
         yield Check(action, f"{prefix}{kind}/*", tags)
         if tags:

@@ -1,4 +1,4 @@
-"""Filters: the notifications of a bucket that a role manages, as they are and as they should be."""
+"""Filters: the current and the desired state of the notifications of a bucket."""
 
 from __future__ import annotations
 

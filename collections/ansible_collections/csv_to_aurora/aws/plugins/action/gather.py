@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import batched
 from typing import Any, BinaryIO, NoReturn
+
+from ansible.errors import AnsibleActionFail
 
 from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.modules import Call, ModuleRunner, call_of
 
@@ -49,8 +51,14 @@ class ActionModule(ModuleRunner):
         return result
 
     def calls(self) -> Iterator[tuple[str, Call]]:
-        """Yield the key and the call of each module whose condition holds."""
+        """Yield the key and the call of each module whose condition holds.
+
+        Raises:
+            AnsibleActionFail: The modules are no mapping.
+        """
         modules = self._task.args["modules"]
+        if not isinstance(modules, Mapping):
+            raise AnsibleActionFail("gather: 'modules' has to be a mapping.")
         for key in modules:
             call = call_of(modules[key], f"gather: '{key}'", ("when",))
             if "when" not in modules[key] or self.holds(modules[key]["when"], {}):

@@ -42,7 +42,7 @@ def foreign_tags(current: Mapping[str, Any], owner: Mapping[str, str]) -> dict[s
 
 
 def differences(current: Mapping[str, Any], desired: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the fields of ``desired`` that ``current`` does not hold as they should be.
+    """Return the fields of ``desired`` that have other values in ``current``.
 
     Fields that only ``current`` has are not compared: an API answers with far more than a playbook states. Of a
     resource that should not exist all fields differ.

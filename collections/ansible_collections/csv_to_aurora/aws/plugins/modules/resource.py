@@ -59,8 +59,8 @@ options:
         With C(until), a JMESPath, it is run again until its result fulfils that, or until O(timeout).
       - Left out for the kinds V(log group), V(IAM role) and V(CloudWatch alarm), which this action knows.
         C(plugins/plugin_utils/kinds.py) has their fields of O(desired).
-      - Templated only when it is applied, with O(current), O(desired), RV(action) and RV(differing) as variables, and with
-        C(result), what the module before it in the list returned.
+      - Templated only when it is applied, with O(current), O(desired), RV(action) and RV(differing) as variables,
+        and with C(result), what the module before it in the list returned.
     type: raw
   create:
     description: What creates the resource, where that is not O(apply).
@@ -93,7 +93,7 @@ options:
         type: str
         required: true
   result_id:
-    description: JMESPath of the new resource's id in the result of the module that creates it, whichever of a list it is.
+    description: JMESPath of the new resource's id in the result of the module of O(apply) that has it.
     type: str
   timeout:
     description: For how many seconds to go on while AWS answers 'not yet'.

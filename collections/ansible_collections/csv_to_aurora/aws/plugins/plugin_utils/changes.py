@@ -16,9 +16,8 @@ from ansible import constants, context
 from ansible.errors import AnsibleError
 from ansible.template import Templar
 
-from .compared import PLAN, Comparisons
 from .subjects import Subject, action_unless_told, subject_of, tells_in_diff_mode, text_of
-from .task_results import arguments_of, fields_of, is_hidden, module_of, role_of, title_of
+from .task_results import arguments_of, fields_of, is_hidden, module_of, role_of
 
 if TYPE_CHECKING:
     from ansible.executor.task_result import CallbackTaskResult
@@ -86,8 +85,6 @@ class Change:
         fields: Names of the fields that differ; None where that is not known or must not be.
         diff: What the module told of the difference, or None.
         seconds: How long that took; None where it was only planned.
-        task: The task's name. Goes with C(compared.py).
-        item: Kind and name of what was compared. Goes with C(compared.py).
     """
 
     host: str
@@ -100,8 +97,6 @@ class Change:
     fields: list[str] | None
     diff: Any
     seconds: float | None
-    task: str
-    item: str | None
 
     @property
     def key(self) -> Key:
@@ -184,7 +179,6 @@ class Changes:
         self.changes: dict[Key, Change] = {}
         self.found_unchanged: dict[Key, str | None] = {}
         self.temporary: dict[str, set[str]] = defaultdict(set)
-        self.comparisons = Comparisons()
         self.play: Play | None = None
         self.began: dict[str, float] = {}
 
@@ -203,7 +197,6 @@ class Changes:
     def begin_task(self, task: Task) -> None:
         """Prepare for a task's results."""
         self.began[task._uuid] = time.monotonic()
-        self.comparisons.begin_task(task)
         if tells_in_diff_mode(module_of(task)):
             # Costs a module call a file, and only for files that change.
             task.diff = True
@@ -230,15 +223,9 @@ class Changes:
 
     def found_in(self, result: CallbackTaskResult, stated: Subject | None) -> Iterator[Change]:
         """Yield the changes that a result tells of; note what it has found unchanged."""
-        module = module_of(result.task)
-        if module == RESOURCE:
+        if module_of(result.task) == RESOURCE:
             yield from self.of_resource(result)
-        elif module == PLAN:
-            yield from self.of_comparison(result)
-        elif result.is_changed() and (comparisons := self.comparisons.acted_on(result)):
-            for one in comparisons:
-                yield self.change(result, Subject(one.kind, one.name, on_host=False), one.action, one.diff, item=True)
-        elif result.is_changed() or not self.comparisons.acted_on(result):
+        else:
             yield from self.of_module(result, stated or subject_of(result))
 
     # Where a change comes from
@@ -253,14 +240,6 @@ class Changes:
             yield self.change(result, subject, found.get("action", hidden), found.get("diff"))
         elif exists or wanted:
             self.note_unchanged(result, subject)
-
-    def of_comparison(self, result: CallbackTaskResult) -> Iterator[Change]:
-        """Yield what a comparison says would change; in a run the task that acts on it tells. Goes with compared.py."""
-        one = self.comparisons.take(result)
-        if one.action == "none":
-            self.note_unchanged(result, Subject(one.kind, one.name, on_host=False))
-        elif self.check:
-            yield self.change(result, Subject(one.kind, one.name, on_host=False), one.action, one.diff, item=True)
 
     def of_module(self, result: CallbackTaskResult, subject: Subject) -> Iterator[Change]:
         """Yield the change of any other module."""
@@ -295,9 +274,7 @@ class Changes:
 
     # Keeping them
 
-    def change(
-        self, result: CallbackTaskResult, subject: Subject, action: str, diff: Any, *, item: bool = False
-    ) -> Change:
+    def change(self, result: CallbackTaskResult, subject: Subject, action: str, diff: Any) -> Change:
         """Return a change, without values where they are secret."""
         told = None if is_hidden(result) else diff
         return Change(
@@ -311,8 +288,6 @@ class Changes:
             fields=differing(told),
             diff=told,
             seconds=None if self.check else self.seconds(result),
-            task=title_of(result.task),
-            item=f"{subject.kind} {subject.name}" if item else None,
         )
 
     def add(self, change: Change) -> Change | None:

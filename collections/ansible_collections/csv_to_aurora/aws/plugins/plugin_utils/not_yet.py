@@ -81,7 +81,7 @@ NOT_YET: tuple[NotYet, ...] = (
     ),
     NotYet("DependencyViolation", "", "something that is being deleted still uses it", _EC2, _DELETES),
     NotYet(
-        # AuthFailure, as of somebody else's address, is the answer while a NAT gateway has it.
+        # AuthFailure, as for a foreign address, is the answer while a NAT gateway has it.
         r"InvalidIPAddress\.InUse|AuthFailure",
         "(?i)in use|do not have permission to access the specified resource",
         "its address is in use",
