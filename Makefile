@@ -101,6 +101,10 @@ scan: venv ## prowler over the running local cloud (takes long)
 bench: venv ## Speed and memory of the importer against its limit and a baseline
 	$(BIN)/python -m bench
 
+.PHONY: bench-run
+bench-run: venv ## Time of runs without changes against another commit: make bench-run base=COMMIT
+	$(BIN)/python -m bench.playbooks $(base)
+
 .PHONY: requirements
 requirements: venv ## Compile the requirement files again, with hashes and without index addresses
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.12 --no-emit-index-url requirements.in -o requirements.txt

@@ -49,7 +49,7 @@ def test_a_base_image_has_a_name_of_its_packages_and_how_it_is_built(filters: Mo
     assert len(name().rpartition(":")[2]) == 12
     assert name() == name(tag="mysql:8.4", inputs=[])
     others = [
-        name(mirror="http://mirror.example.com"),
+        name(mirror="http://deb.example.com/debian"),
         name(script="debootstrap"),
         name(suite="trixie"),
         name(variant="minbase"),

@@ -44,6 +44,13 @@ description:
   - Results are the same. Other modules, other hosts, other interpreters, and tasks with C(become), C(async) or
     C(environment) are left as they are, and so is everything when ansible-core is of another version than those that
     this was tested with.
+notes:
+  - Leans on private parts of ansible-core, and is therefore off for versions that it was not tested with. It replaces
+    C(ActionBase._execute_module); it calls C(_update_module_args) and C(_parse_returned_data) of it; it sets
+    C(ansible.module_utils.basic._ANSIBLE_ARGS), C(_ANSIBLE_PROFILE) and C(ansible.module_utils._internal.is_controller)
+    in the child that becomes the module. It also has botocore's sessions share one loader of service descriptions.
+  - C(ANSIBLE_WARM_MODULES=false) runs every module as ansible-core does. The results are the same, as C(make test)
+    verifies.
 author:
   - The csv-to-aurora authors (@csv-to-aurora)
 requirements:
