@@ -52,10 +52,10 @@ class Run:
 
     @property
     def changed(self) -> int:
-        """How many resources the run changed, or would change, by its line of totals."""
+        """How many resources the run changed, or would change, by its totals; a run that manages none has none."""
         totals = re.search(r"^(?:Run|Plan): (.*); \d+ unchanged", self.output, re.MULTILINE)
-        assert totals is not None, self.output[-3000:]
-        return sum(int(number) for number in re.findall(r"\d+", totals[1]))
+        assert totals is not None or self.returncode == 0, self.output[-3000:]
+        return sum(int(number) for number in re.findall(r"\d+", totals[1])) if totals else 0
 
 
 class Stack:

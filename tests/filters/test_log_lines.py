@@ -29,10 +29,19 @@ ENDED = {
             "ERROR Import failed (no header)",
         ),
         (json.dumps({"message": "Cold start"}), "Cold start"),
-        ("REPORT RequestId: 1\tDuration: 2 ms\n", "REPORT RequestId: 1 Duration: 2 ms"),
+        ("Traceback (most recent call last):\n  File", "Traceback (most recent call last): File"),
         ('["a list"]', '["a list"]'),
-        ('{"_aws": {"Timestamp": 1}}', '{"_aws": {"Timestamp": 1}}'),
     ],
 )
 def test_an_event_is_one_line(message: str, line: str) -> None:
     assert log_lines([{"message": message}]) == [line]
+
+
+@pytest.mark.parametrize(
+    "message",
+    ['{"_aws": {"Timestamp": 1}}', "REPORT RequestId: 1\tDuration: 2 ms\n", "START RequestId: 1", "END RequestId: 1"],
+)
+def test_what_is_no_message_is_left_out(message: str) -> None:
+    assert log_lines([{"message": message}, {"message": json.dumps(ENDED)}]) == [
+        "INFO Import succeeded (a b.csv; read 3, loaded 2, rejected 1, blank 0)"
+    ]

@@ -261,6 +261,8 @@ def test_the_plan_is_the_same_in_a_run_in_a_plan_and_under_check(
     assert (result["kind"], result["name"]) == ("thing", "still" if name == "module changed nothing" else "t")
     assert result["planned"] == (mode != "applied")
     assert result["changed"] == (PLANS[name] != "none" and mode != "planned")
+    pending = {"changes_pending": True} if PLANS[name] != "none" and mode != "applied" else None
+    assert result.get("ansible_facts") == pending
     assert result["differing"] == [one["field"] for one in result["differences"]]
     assert bool(result["differing"]) == (PLANS[name] != "none")
     assert result["refusals"] == []

@@ -192,6 +192,7 @@ def test_a_plan_does_not_wait(tmp_path_factory: pytest.TempPathFactory, mode: st
     assert run.calls("planned") == []
     result = run.results["wait"]
     assert (result["planned"], result["state"], result["seconds"], result["failed"]) == (True, [], 0, False)
+    assert result["ansible_facts"] == {"changes_pending": True}
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from ansible.utils.display import Display
 from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.kinds import KINDS
 from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.modules import (
     FIX,
+    PENDING,
     Call,
     ModuleRunner,
     call_of,
@@ -172,6 +173,7 @@ class ActionModule(ModuleRunner):
         if self._task.check_mode:
             # Where the whole run only checks, what differs is what a run would change.
             result["changed"] = checking
+            result["ansible_facts"] = {PENDING: True}
             return result
         self.check_needs(plan, arguments.get("needs") or {})
         began = time.monotonic()

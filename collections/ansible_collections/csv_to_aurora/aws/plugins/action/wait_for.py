@@ -13,7 +13,7 @@ import jmespath  # type: ignore[import-untyped]
 from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
-from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.modules import Call, ModuleRunner, call_of
+from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.modules import PENDING, Call, ModuleRunner, call_of
 from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.not_yet import error_of, not_yet
 
 TIMEOUT = 600
@@ -51,6 +51,7 @@ class ActionModule(ModuleRunner):
         result.update(kind=arguments["kind"], name=arguments["name"], state=[], seconds=0.0, changed=False)
         result["planned"] = bool(self._task.check_mode)
         if self._task.check_mode:
+            result["ansible_facts"] = {PENDING: True}
             return result
         call = call_of(arguments["module"], f"wait_for: 'module' of {self.title}")
         ready = [str(value) for value in arguments["ready"] or []]

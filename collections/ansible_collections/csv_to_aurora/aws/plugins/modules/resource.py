@@ -175,4 +175,12 @@ seconds:
   description: How long applying took.
   type: float
   returned: always
+ansible_facts:
+  description: Facts of the host.
+  type: dict
+  returned: in check mode, where there is something to apply
+  contains:
+    changes_pending:
+      description: Always V(true). A playbook that plans first can end there where it is not set.
+      type: bool
 """

@@ -115,4 +115,12 @@ result:
   description: Last result of the module.
   type: dict
   returned: when something was asked
+ansible_facts:
+  description: Facts of the host.
+  type: dict
+  returned: in check mode, where there is something to wait for
+  contains:
+    changes_pending:
+      description: Always V(true). A playbook that plans first can end there where it is not set.
+      type: bool
 """

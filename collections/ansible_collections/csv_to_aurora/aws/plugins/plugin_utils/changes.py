@@ -204,7 +204,12 @@ class Changes:
     def take(self, result: CallbackTaskResult) -> list[Change]:
         """Take in a result that is no failure; return the changes that are new, or have come to another action."""
         module = module_of(result.task)
-        if result.is_skipped() or self.only_plans(result):
+        if result.is_skipped():
+            return []
+        if self.only_plans(result):
+            if module == RESOURCE and result.result.get("action") == "none":
+                # The run may well end here for it: where nothing differs, nothing is applied.
+                list(self.of_resource(result))
             return []
         if module.endswith(".tempfile"):
             self.temporary[self.place(result)].add(str(result.result.get("path")))

@@ -38,6 +38,8 @@ FIXES: tuple[tuple[str, str], ...] = (
         "Bucket names are global and another account has this one: choose another project or bucket_name.",
     ),
 )
+PENDING = "changes_pending"
+"""Key of ansible_facts that is true once a task in check mode found something to apply, or to wait for."""
 FIX = "Correct that and run the same command again: what is done already stays."
 
 

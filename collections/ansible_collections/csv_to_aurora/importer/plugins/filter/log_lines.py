@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,8 +17,8 @@ version_added: "1.0.0"
 author:
   - The csv-to-aurora authors (@csv-to-aurora)
 description:
-  - The importer logs JSON. An event becomes its level, its message, and the key and counts that it carries; what is no
-    JSON, such as Lambda's own report of an invocation, stays as it is.
+  - The importer logs JSON. An event becomes its level, its message, and the key and counts that it carries. Metrics and
+    Lambda's own lines about an invocation are left out; whatever else is no JSON, such as a traceback, stays as it is.
 options:
   _input:
     description: Events as M(csv_to_aurora.aws.cloudwatchlogs_events_info) returns them.
@@ -34,23 +35,27 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: A line for each event, in the same order.
+  description: A line for each event that is a message, in the same order.
   type: list
   elements: str
 """
 
+PLATFORM = re.compile("(INIT_START|START|END|REPORT) ")
+"""How Lambda's own lines begin."""
 COUNTS = ("rows_read", "rows_loaded", "rows_rejected", "rows_blank")
 
 
-def log_line(message: str) -> str:
-    """Return one line for a logged message."""
+def log_line(message: str) -> str | None:
+    """Return one line for a logged message; None for what is no message."""
     text = " ".join(message.split())
     try:
         logged = json.loads(text)
     except ValueError:
+        return None if PLATFORM.match(text) else text
+    if not isinstance(logged, dict):
         return text
-    if not isinstance(logged, dict) or "message" not in logged:
-        return text
+    if "message" not in logged:
+        return None
     counts = ", ".join(f"{name.removeprefix('rows_')} {logged[name]}" for name in COUNTS if name in logged)
     told = "; ".join(filter(None, (str(logged.get("key") or ""), counts, str(logged.get("reason") or ""))))
     line = f"{logged.get('level', '')} {logged['message']}".strip()
@@ -58,8 +63,9 @@ def log_line(message: str) -> str:
 
 
 def log_lines(events: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a line for each event of the importer's log."""
-    return [log_line(str(event.get("message", ""))) for event in events]
+    """Return a line for each event of the importer's log that is a message."""
+    lines = (log_line(str(event.get("message", ""))) for event in events)
+    return [line for line in lines if line]
 
 
 class FilterModule:
