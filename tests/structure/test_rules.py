@@ -20,7 +20,14 @@ HEALTHY = {
     "inventories/one/aws_ec2.yml": (
         "plugin: amazon.aws.aws_ec2\nregions: [eu-west-1]\nfilters: {'tag:Project': sample, 'tag:Environment': one}\n"
     ),
-    "collections/ansible_collections/csv_to_aurora/aws/meta/runtime.yml": "action_groups:\n  aws: [s3_bucket_purge]\n",
+    "collections/ansible_collections/csv_to_aurora/aws/meta/runtime.yml": """
+action_groups:
+  aws: [gather, resource, s3_bucket_purge]
+  playbooks:
+    - community.aws.s3_lifecycle
+    - gather
+    - resource
+""",
     "playbooks/site.yml": "- name: Provide\n  ansible.builtin.import_playbook: provision.yml\n",
     "playbooks/provision.yml": """
 - name: Provision
@@ -233,6 +240,16 @@ BREAKS: list[tuple[str, Break, str]] = [
             "- name: Purge\n  hosts: all\n  tasks:\n    - csv_to_aurora.aws.s3_bucket_purge:\n",
         ),
         "'Purge'",
+    ),
+    (
+        "the_group_of_the_playbooks_is_complete",
+        task("  amazon.aws.ec2_key:\n    name: a\n"),
+        "the group playbooks lacks amazon.aws.ec2_key",
+    ),
+    (
+        "the_group_of_the_playbooks_is_complete",
+        append("collections/ansible_collections/csv_to_aurora/aws/meta/runtime.yml", "    - amazon.aws.ec2_vpc_net\n"),
+        "has amazon.aws.ec2_vpc_net, which no playbook",
     ),
     (
         "imported_roles_have_no_condition",

@@ -21,6 +21,11 @@ _CLIENT_ERROR = re.compile(
     r"An error occurred \((?P<code>[\w.]+)\) when calling the \w+ operation"
     r"(?: \(reached max retries: \d+\))?: (?P<said>.*)"
 )
+_REPLACED = {
+    "RouteAlreadyExists ": "RouteAlreadyExists",
+    "Could not find IAM instance profile ": "NoSuchEntity",
+}
+"""Error codes by the beginning of the text that a module reports in place of the error."""
 
 
 @dataclass(frozen=True)
@@ -213,9 +218,8 @@ def error_of(result: Mapping[str, Any]) -> tuple[str, str]:
             found = _CLIENT_ERROR.search(str(result.get(text) or ""))
             if found:
                 return found["code"], found["said"]
-        # ec2_vpc_endpoint replaces this one error by a text of its own.
-        if said.startswith("RouteAlreadyExists "):
-            code = "RouteAlreadyExists"
+        # ec2_vpc_endpoint and ec2_instance each replace one error by a text of their own.
+        code = next((one for beginning, one in _REPLACED.items() if said.startswith(beginning)), "")
     return code, said
 
 
