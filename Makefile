@@ -25,7 +25,7 @@ help: ## List the targets
 	@tools/make_venv.sh $(PYTHON)
 
 .PHONY: venv
-venv: .venv/complete ## Make the virtual environment from the hashed requirements
+venv: .venv/complete ## Create the virtual environment from the hashed requirements
 
 .PHONY: local
 local: venv ## The whole stack on this machine, a CSV loaded and shown
@@ -42,7 +42,7 @@ site: venv ## Create or converge the environment
 	$(PLAYBOOK) playbooks/site.yml $(INVENTORY)
 
 .PHONY: plan
-plan: venv ## What `make site` would change, and nothing more
+plan: venv ## Show what `make site` would change
 	$(PLAYBOOK) playbooks/plan.yml $(INVENTORY) || [ $$? -eq 10 ]
 
 .PHONY: verify
@@ -58,19 +58,19 @@ teardown: venv ## Remove the environment
 	$(PLAYBOOK) playbooks/teardown.yml $(INVENTORY)
 
 .PHONY: test
-test: venv ## Every check there is, but for those that take many minutes each
+test: venv ## Every test except those that take many minutes each
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
 
 .PHONY: test-all
-test-all: venv ## Those too
+test-all: venv ## Every test
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 .PHONY: coverage
-coverage: venv ## Which lines of the importer, the tools and the roles' filters the quick tests run
+coverage: venv ## Which lines of the importer, the tools and the roles' filters the quick tests cover
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(COVERED) --cov
 
 .PHONY: lint
-lint: venv ## ansible-lint, yamllint, ruff, mypy, and what the repository itself has to keep
+lint: venv ## ansible-lint, yamllint, ruff, mypy, secrets, generated tables, changelog, workflows
 	$(BIN)/yamllint --strict .
 	$(BIN)/ansible-lint --offline
 	$(BIN)/ruff check .

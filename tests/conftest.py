@@ -1,4 +1,4 @@
-"""What is shared by all tests: which of them run side by side."""
+"""Shared by all tests: which of them run side by side."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pytest
 
 APART = ("tests/e2e/test_second_emulator.py", "tests/e2e/test_interruption.py::test_killed_at_")
-"""Where the names begin of what lives on no stack, and so need not wait for the others of its folder."""
+"""Prefixes of the tests that need no stack, so that they need not wait for the others of their folder."""
 
 
 class FolderScheduling(LoadScopeScheduling):  # type: ignore[misc]
@@ -21,5 +21,5 @@ class FolderScheduling(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderScheduling:
-    """Hand over the scheduler of the processes."""
+    """Return the scheduler of the processes."""
     return FolderScheduling(config, log)

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""How long a run takes on AWS, against the longest chain of things in it that have to wait for each other.
+"""How long a run takes on AWS, against the longest chain of its steps that depend on each other.
 
     ANSIBLE_STDOUT_CALLBACK=ansible.posix.jsonl ansible-playbook playbooks/site.yml -i inventories/local > site.jsonl
     tools/critical_path.py site.jsonl
 
-The run gives the order of the tasks and how many calls each made; the tables below give what AWS takes to create or
-remove things, and what has to be there before what. A task costs its calls, and where it waits for a thing it also
-lasts until that is ready. The chain has only what no order of tasks can avoid: one call for each step, and the waits.
+The run gives the order of the tasks and how many calls each made; the tables below give the time that AWS takes to
+create or remove a resource, and the dependencies. A task takes the time of its calls, and where it waits for a resource
+it also lasts until that is ready. The chain has only what no order of tasks can avoid: one call for each step, and the
+waits.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 import yaml
 
 CALL_SECONDS = 0.5
-"""A call of an AWS module in a warm process, the answer of AWS included."""
+"""A call of an AWS module in a warm process, with the response of AWS."""
 LOCAL_SECONDS = 0.05
 """A task that only computes."""
 REMOTE_SECONDS = 1.0
@@ -33,10 +34,10 @@ MORE_SECONDS = {
     "network: create route table": 5,
     "security_groups: create security group": 3,
     "security_groups: update security group": 2,
-    # What apt has to fetch and unpack.
+    # What apt has to download and unpack.
     "mysql_client: create packages": 20,
 }
-"""What a call of some steps takes longer."""
+"""Seconds that a call of some steps takes in addition."""
 AT_ONCE = 8
 """Calls of the action gather that run side by side."""
 AWS = ("amazon.aws.", "community.aws.", "csv_to_aurora.aws.")
@@ -50,17 +51,17 @@ COMPUTES = frozenset(
         "ansible.builtin.validate_argument_spec",
     }
 )
-"""What runs on the controller, whatever host it is for."""
+"""Modules that run on the controller, whatever the host."""
 
 
 @dataclass(frozen=True)
 class Slow:
-    """What AWS does by itself after a call, and the steps that wait for it.
+    """What AWS does asynchronously after a call, and the steps that wait for it.
 
     Attributes:
-        seconds: how long it takes, as a rule.
-        poll: seconds between two looks of those that wait, who see it half of that late, on average.
-        source: where that is known from.
+        seconds: Its usual duration.
+        poll: Seconds between two polls of the steps that wait; on average they notice it half of that late.
+        source: The source of these numbers.
     """
 
     name: str
@@ -73,9 +74,9 @@ class Slow:
 
 @dataclass(frozen=True)
 class Step:
-    """A task as it ran, or a part of it: the role and what it did to which kind of resource, or its module.
+    """A task as it ran, or a part of it: the role and its action on a kind of resource, or its module.
 
-    Calls that only looked count too, the items of a loop each. No calls: it compared only, or was skipped.
+    Calls that only read count too, and each item of a loop. No calls: it compared only, or was skipped.
     """
 
     name: str
@@ -114,7 +115,7 @@ SLOW = (
         frozenset({"network: create route table"}),
         105,
         10,
-        "1 to 2 minutes, as Terraform's users see; until then AWS takes no route to it",
+        "1 to 2 minutes, as users of Terraform report; until then AWS accepts no route to it",
     ),
     Slow(
         "the host",
@@ -138,7 +139,7 @@ SLOW = (
         frozenset({"importer: create Lambda function"}),
         10,
         5,
-        "5 to 15 seconds until every part of AWS knows a role",
+        "5 to 15 seconds until an IAM role is known everywhere (eventual consistency)",
     ),
     Slow(
         "the function's network",
@@ -203,7 +204,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     ),
     "database: create DB instance": ("database: create DB cluster",),
     "database: wait for DB instance": ("the database",),
-    # Now that the endpoint is known.
+    # With the endpoint, which is known then.
     "database: create secret (2)": ("database: wait for DB instance",),
     "app_host: create launch template": ("network: create subnet", "security_groups: create security group"),
     "app_host: create instance": ("app_host: create launch template",),
@@ -227,7 +228,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
         "importer: wait for Lambda function",
         "schema: create database user",
     ),
-    # And for removing it all.
+    # Teardown.
     "notification: delete bucket notification": (),
     "database: delete DB instance": ("notification: delete bucket notification",),
     "database: delete DB cluster": ("database: delete DB instance",),
@@ -252,7 +253,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     ),
     "network: delete VPC": ("network: delete subnet",),
 }
-"""What has to be there, or gone, before a step. A step that is not here holds up nothing."""
+"""What has to exist, or to be deleted, before a step. No step depends on one that is not in this table."""
 
 
 def events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -268,7 +269,7 @@ def events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 def written(path: str) -> dict[str, Any]:
     """Return the options of the task that begins at a place, ``file:line``; none where there is no such task.
 
-    What a task is about is no part of its result where it was skipped, or where its result is kept quiet.
+    The result of a task that was skipped, or that has no_log, does not name the resource.
     """
     file, _, line = path.rpartition(":")
     if not Path(file).is_file():
@@ -282,15 +283,15 @@ def written(path: str) -> dict[str, Any]:
 
 
 def parts(event: dict[str, Any], result: dict[str, Any]) -> Iterator[tuple[str, int]]:
-    """Yield what a result, or an item's, did, and with how many calls."""
+    """Yield what a task, or an item of its loop, did, and with how many calls."""
     module, path = str(result["action"]), str(event["task"].get("path", ""))
     short = module.removeprefix(OWN) if module.startswith(OWN) else module.rpartition(".")[2]
     for one in result.get("results") or [result]:
         ran = not (one.get("skipped") or result.get("skipped") or one.get("planned"))
         kind = one.get("kind") or written(path).get("kind", "")
         if short == "resource":
-            told = "delete" if written(path).get("desired") == {} else "create"
-            action = one.get("action", told if one.get("changed") else "none")
+            intended = "delete" if written(path).get("desired") == {} else "create"
+            action = one.get("action", intended if one.get("changed") else "none")
             yield f"{action} {kind}", int(ran and action != "none")
         elif short == "wait_for" and module.startswith(OWN):
             if not one.get("planned"):
@@ -320,10 +321,10 @@ def read(lines: Iterable[str]) -> list[Step]:
 
 
 def waits(steps: list[Step]) -> dict[str, int]:
-    """Return at which step each slow thing is waited for: where a wait ran, else where it was skipped last.
+    """Return at which step each slow operation is waited for: where a wait ran, else where it was skipped last.
 
-    What is slow on AWS is ready at once where runs are recorded, and a wait is skipped then. It is skipped too where it
-    is left to a later one.
+    What is slow on AWS is ready at once on the emulator where runs are recorded, and the wait is skipped then. It is
+    also skipped where a later step waits.
     """
     found: dict[str, int] = {}
     for slow in SLOW:
@@ -335,7 +336,7 @@ def waits(steps: list[Step]) -> dict[str, int]:
 
 
 def run_seconds(steps: list[Step]) -> float:
-    """Return how long the steps take one after another, waiting where they wait."""
+    """Return how long the steps take one after another, with their waits."""
     clock = 0.0
     ready: dict[str, float] = {}
     awaited = waits(steps)
@@ -352,7 +353,7 @@ def run_seconds(steps: list[Step]) -> float:
 
 
 def chain(steps: list[Step]) -> tuple[float, list[str]]:
-    """Return the longest chain of steps and slow things that need each other, in seconds, and what it consists of."""
+    """Return the seconds and the links of the longest chain of steps and slow operations that depend on each other."""
     by_name = {step.name: step for step in steps if step.calls}
     slow_by_name = {slow.name: slow for slow in SLOW}
 
@@ -374,14 +375,14 @@ def chain(steps: list[Step]) -> tuple[float, list[str]]:
 
 
 def unknown(steps: list[Step]) -> set[str]:
-    """Return the names in the tables that no step of these runs has: a kind that was renamed."""
+    """Return the names in the tables that no step of these runs has, such as a kind that was renamed."""
     named = {*NEEDS, *(slow.started_by for slow in SLOW), *(name for slow in SLOW for name in slow.awaited_by)}
     named |= {need for needs in NEEDS.values() for need in needs} - {slow.name for slow in SLOW}
     return named - {step.name for step in steps}
 
 
 def main(file: str) -> None:
-    """Print the chain, the run and how the one compares with the other."""
+    """Print the chain, the length of the run, and their ratio."""
     steps = read(Path(file).read_text().splitlines())
     shortest, names = chain(steps)
     seconds = run_seconds(steps)

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Make the virtual environment .venv from requirements.txt, with an interpreter found by trying.
+# Create the virtual environment .venv from requirements.txt, with the first interpreter that works.
 # A command named python3.13 may exist and still fail (a pyenv shim of a version not selected), so
-# each candidate has to run and to tell its version. Usage: tools/make_venv.sh [PYTHON]
+# each candidate has to run and to report its version. Usage: tools/make_venv.sh [PYTHON]
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -30,7 +30,7 @@ EOF
 }
 
 python=$(find_python "$@")
-echo "Making .venv with $("$python" --version) ($python)"
+echo "Creating .venv with $("$python" --version) ($python)"
 rm -rf .venv
 "$python" -m venv .venv
 

@@ -6,8 +6,8 @@
     tools/permissions.py --record NAME=FILE …     # tests/policies/calls.json from a local cloud's authorizations.jsonl
 
 There are two tables: one row for each document, between the lines <!-- documents --> and <!-- /documents -->, and one
-row for each statement, between <!-- statements --> and <!-- /statements -->. NAME is the playbook that the calls of FILE belong to;
-see docs/permissions.md for how to record them.
+row for each statement, between <!-- statements --> and <!-- /statements -->. NAME is the playbook that the calls of
+FILE belong to; docs/permissions.md says how to record them.
 """
 
 from __future__ import annotations

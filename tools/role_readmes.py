@@ -30,7 +30,7 @@ _OUTPUT = re.compile(r"C\((\w+_outputs(?:\.\w+)+)\):\s*(.+)", re.DOTALL)
 
 
 class ReadmeError(Exception):
-    """A role's files cannot be made into tables; the message names the file and what is wrong with it."""
+    """A role's files cannot be written as tables; the message names the file and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def rows(options: Mapping[str, Mapping[str, Any]], defaults: Mapping[str, Any], 
 
     Args:
         options: The options of an entry point, or the suboptions of an option.
-        defaults: The role's defaults/main.yml; what it says goes before what the option says.
+        defaults: The role's defaults/main.yml; its values take precedence over the option's.
         prefix: What goes before the names, for suboptions.
     """
     for name, option in options.items():

@@ -4,8 +4,8 @@
     tools/sample_data.py --rows 1000000 --seed 7 --bad-ratio 0.005 --output customers.csv
 
 The same arguments and the same version of Faker give the same bytes. Faker generates some hundred names
-of each locale; the rows are drawn from those, since Faker needs a hundred times as long for a row. Mail
-addresses are all under example.com, example.net and example.org, which are reserved for documentation.
+of each locale; the rows are drawn from those, since Faker takes a hundred times as long for a row. All mail
+addresses are in example.com, example.net and example.org, which are reserved for documentation.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ TITLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "pl_PL": (("Pan", "dr", "mgr inż."), ("Pani", "dr", "mgr inż.")),
     "vi_VN": (("Ông", "Anh"), ("Bà", "Cô")),
 }
-# Surnames that Faker does not know: a comma, quotation marks, and a character of four bytes in UTF-8.
+# Surnames that Faker does not generate: a comma, quotation marks, and a character of four bytes in UTF-8.
 UNUSUAL_LASTNAMES: dict[str, tuple[str, ...]] = {
     "en_GB": ("St John-Smythe, OBE", "O'Brien"),
     "en_US": ("Washington, Jr.", 'Kowalski "Ko" Brandt', "van der Berg, III"),
@@ -71,7 +71,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """The parts of which rows of one gender in one locale are made up."""
+    """The values from which rows of one gender in one locale are combined."""
 
     titles: tuple[str, ...]
     firstnames: tuple[Name, ...]

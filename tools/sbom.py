@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Write what the function's zip consists of, as a CycloneDX 1.6 document.
 
-    tools/sbom.py ZIP OUTPUT.json      # the zip is what files/lambda/build.py makes, the packages are its requirements
+    tools/sbom.py ZIP OUTPUT.json      # the zip comes from files/lambda/build.py, the packages are its requirements
 
-The same zip and requirements make the same bytes: there is no time and no random number in it.
+The same zip and requirements give the same bytes: the document contains no time and no random number.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ Component = dict[str, Any]
 
 
 def components(requirements: str) -> Iterator[Component]:
-    """The packages of a locked requirements file, with the hashes that they may have.
+    """Yield the packages of a locked requirements file, each with its hashes.
 
     Raises:
-        ValueError: When a package has no hash.
+        ValueError: A package has no hash.
     """
     for block in re.split(r"\n(?=\S)", requirements):
         match = _REQUIREMENT.match(block)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Compare what prowler found with the exceptions that have a reason: scan.py FINDINGS.csv.
+"""Compare the findings of prowler with the exceptions in files/policies/exceptions.yml: scan.py FINDINGS.csv.
 
-Prints what is left, and ends with 1 where anything is.
+Prints the findings without a reason; the exit code is 1 where there are any.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def failed(path: Path) -> list[Finding]:
     """Read the findings of a file in prowler's CSV format.
 
     Raises:
-        SystemExit: Nothing was checked: a scan that saw nothing proves nothing.
+        SystemExit: No control passed: the scanner did not reach the local cloud.
     """
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter=";"))

@@ -1,4 +1,4 @@
-"""Everything that an account holds, tagged or not, so that two moments can be compared."""
+"""All resources of an account, tagged or not, to compare two points in time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "subnet": ("ec2", "describe_subnets", "Subnets[].SubnetId"),
     "internet gateway": ("ec2", "describe_internet_gateways", "InternetGateways[].InternetGatewayId"),
     "NAT gateway": ("ec2", "describe_nat_gateways", "NatGateways[?State!='deleted'].NatGatewayId"),
-    "address": ("ec2", "describe_addresses", "Addresses[].PublicIp"),
+    "Elastic IP address": ("ec2", "describe_addresses", "Addresses[].PublicIp"),
     "route table": ("ec2", "describe_route_tables", "RouteTables[].RouteTableId"),
     "VPC endpoint": ("ec2", "describe_vpc_endpoints", "VpcEndpoints[?State!='deleted'].VpcEndpointId"),
     "security group": ("ec2", "describe_security_groups", "SecurityGroups[].GroupId"),
@@ -25,28 +25,28 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "volume": ("ec2", "describe_volumes", "Volumes[].VolumeId"),
     "launch template": ("ec2", "describe_launch_templates", "LaunchTemplates[].LaunchTemplateName"),
     "key pair": ("ec2", "describe_key_pairs", "KeyPairs[].KeyName"),
-    "database cluster": ("rds", "describe_db_clusters", "DBClusters[].DBClusterIdentifier"),
-    "database instance": ("rds", "describe_db_instances", "DBInstances[].DBInstanceIdentifier"),
-    "database subnet group": ("rds", "describe_db_subnet_groups", "DBSubnetGroups[].DBSubnetGroupName"),
-    "database parameter group": (
+    "DB cluster": ("rds", "describe_db_clusters", "DBClusters[].DBClusterIdentifier"),
+    "DB instance": ("rds", "describe_db_instances", "DBInstances[].DBInstanceIdentifier"),
+    "DB subnet group": ("rds", "describe_db_subnet_groups", "DBSubnetGroups[].DBSubnetGroupName"),
+    "DB cluster parameter group": (
         "rds",
         "describe_db_cluster_parameter_groups",
         "DBClusterParameterGroups[].DBClusterParameterGroupName",
     ),
     "secret": ("secretsmanager", "list_secrets", "SecretList[].Name"),
     "bucket": ("s3", "list_buckets", "Buckets[].Name"),
-    "function": ("lambda", "list_functions", "Functions[].FunctionName"),
-    "queue": ("sqs", "list_queues", "QueueUrls"),
+    "Lambda function": ("lambda", "list_functions", "Functions[].FunctionName"),
+    "SQS queue": ("sqs", "list_queues", "QueueUrls"),
     "log group": ("logs", "describe_log_groups", "logGroups[].logGroupName"),
-    "alarm": ("cloudwatch", "describe_alarms", "MetricAlarms[].AlarmName"),
-    "parameter": ("ssm", "describe_parameters", "Parameters[].Name"),
-    "role": ("iam", "list_roles", "Roles[].RoleName"),
+    "CloudWatch alarm": ("cloudwatch", "describe_alarms", "MetricAlarms[].AlarmName"),
+    "SSM parameter": ("ssm", "describe_parameters", "Parameters[].Name"),
+    "IAM role": ("iam", "list_roles", "Roles[].RoleName"),
     "instance profile": ("iam", "list_instance_profiles", "InstanceProfiles[].InstanceProfileName"),
 }
 
 
 def account_inventory(client: Clients) -> Inventory:
-    """Return the names or ids of all that there is, by kind; ``client`` gives a boto3 client of a service."""
+    """Return the names or ids of all resources by kind; ``client`` returns a boto3 client of a service."""
     return {
         kind: set(jmespath.search(path, getattr(client(service), operation)()) or [])
         for kind, (service, operation, path) in KINDS.items()
@@ -54,5 +54,5 @@ def account_inventory(client: Clients) -> Inventory:
 
 
 def left(before: Inventory, after: Inventory) -> list[str]:
-    """Return what ``after`` has and ``before`` had not, each as its kind and its name."""
+    """Return the resources that are in ``after`` and not in ``before``, as kind and name."""
     return sorted(f"{kind} {name}" for kind in after for name in after[kind] - before[kind])

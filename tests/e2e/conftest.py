@@ -1,4 +1,4 @@
-"""A local cloud of the tests' own, beside a developer's, and playbooks run as a user runs them."""
+"""A local cloud for the tests alone, beside a developer's, and playbooks run as a user runs them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PORT = int(os.environ.get("E2E_PORT", "4666"))
 ACCOUNT = f"{PORT - 4566:012d}"
 PLAYBOOK_SECONDS = 900
 TIMEOUT = 300
-"""Seconds after which what should have happened counts as never happening."""
+"""Seconds after which an expected event counts as missing."""
 FUNCTION = "csv-to-aurora-local-importer"
 HEADER = "title,firstname,lastname,status,email,age\n"
 GOOD = "Ms,Grace,Hopper,1,grace@example.com,85\n"
@@ -40,7 +40,7 @@ ORDER = (
     "test_teardown",
     "test_run_length",
 )
-"""The files that share the one stack, in the order of its life; any other of them comes where the dots are."""
+"""The files that share the one stack, in the order of its life cycle; all others come where the dots are."""
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,13 @@ class Stack:
         return run
 
     def outputs(self) -> dict[str, Any]:
-        """Everything that outputs.yml writes."""
+        """All outputs, as outputs.yml writes them."""
         file = self.folder / "outputs.json"
         self.playbook("outputs.yml", "-e", f"outputs_file={file}")
         return dict(json.loads(file.read_text()))
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the local cloud as the account itself: tests look at more than the deployer may."""
+        """A boto3 client of the local cloud as the root user: tests read more than the deployer may."""
         config = ConfigParser()
         config.read(self.folder / "aws/config")
         return boto3.client(  # type: ignore[call-overload] # the stubs want a literal
@@ -139,7 +139,7 @@ class Stack:
         )
 
     def secret_values(self) -> dict[str, str]:
-        """The passwords of the stack, by the name of their secret, and the deployer's key."""
+        """The passwords of the stack, by the name of their secret, and the deployer's secret access key."""
         client = self.client("secretsmanager")
         values = {}
         for secret in client.list_secrets()["SecretList"]:
@@ -150,7 +150,7 @@ class Stack:
         return {**values, "deployer": credentials["local"]["aws_secret_access_key"]}
 
     def _learn_secrets(self) -> None:
-        """Remember what is secret now, beside what was before: nothing while no local cloud answers."""
+        """Add the current secrets to those seen before; there are none while no local cloud answers."""
         if not (self.folder / "aws/credentials").exists():
             return
         with suppress(EndpointConnectionError):
@@ -197,11 +197,11 @@ class Stack:
                 autocommit=True,
             )
         except pymysql.OperationalError:
-            # Another password, another cluster.
+            # The password or the cluster may be another one by now.
             self._login = None
             raise
         with connection, connection.cursor() as cursor:
-            # Without values a % is a % and stands for nothing.
+            # Without values a % is no placeholder.
             cursor.execute(statement, values or None)
             return list(cursor.fetchall())
 
@@ -238,9 +238,9 @@ class Stack:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A running local cloud with nothing in it; stopped with all it started afterwards.
+    """A running local cloud with an empty account; stopped afterwards.
 
-    While you work on the tests, E2E_CLOUD_DIR and E2E_PORT name a local cloud of yours that is used instead, and kept.
+    Where E2E_CLOUD_DIR and E2E_PORT name a local cloud, that one is used, and kept.
     """
     if "E2E_CLOUD_DIR" in os.environ:
         yield Stack(Path(os.environ["E2E_CLOUD_DIR"]))
@@ -256,10 +256,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def complete(stack: Stack) -> Stack:
-    """The stack with everything in it, also where the files before were left out."""
+    """The complete stack, also where the tests that create it were not selected."""
     client = stack.client("s3")
     try:
-        # The last thing that site.yml makes.
+        # The last resource that site.yml creates.
         connected = "LambdaFunctionConfigurations" in client.get_bucket_notification_configuration(Bucket=stack.bucket)
     except client.exceptions.ClientError:
         connected = False
@@ -269,7 +269,7 @@ def complete(stack: Stack) -> Stack:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files of the stack's life in their order."""
+    """Sort the files by ORDER."""
 
     def place(item: pytest.Item) -> int:
         name = item.path.stem

@@ -1,7 +1,7 @@
-"""What somebody does to a running stack behind Ansible's back, and what a plan has to name for it.
+"""Changes of a running stack outside of Ansible, and the lines that a plan has to show for each.
 
-Each scenario says the lines that it brings into a plan: the resource itself and, with the reason, what depends on
-it. docs/proofs.md tells how to add one.
+The lines of a scenario are the resource itself and, with the reason, what depends on it. docs/proofs.md says how to add
+one.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ HAND = {"Key": "ManagedBy", "Value": "hand"}
 
 
 class Operator:
-    """A console with all rights, an SQL prompt and a shell on the host."""
+    """Somebody with all permissions in AWS, an SQL prompt and a shell on the host."""
 
     def __init__(self, stack: Stack) -> None:
         """Work on ``stack``."""
         self.stack = stack
 
     def __getattr__(self, service: str) -> Any:
-        """Return a boto3 client of the account's root: ec2, rds, iam, s3, sqs, logs, cloudwatch, secretsmanager."""
+        """Return a boto3 client of the root user: ec2, rds, iam, s3, sqs, logs, cloudwatch, secretsmanager."""
         return self.client(service)
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client of the account's root."""
+        """Return a boto3 client of the root user."""
         return boto3.client(  # type: ignore[call-overload] # the stubs want a literal
             service,
             region_name="eu-west-1",
@@ -54,11 +54,11 @@ class Operator:
 
     @cached_property
     def account(self) -> str:
-        """The account's number, which is its root's access key too."""
+        """The account id, which is also the access key of the root user."""
         return str(self.stack.client("sts").get_caller_identity()["Account"])
 
     def id(self, what: str, name: str) -> str:
-        """The id of the EC2 resource of a kind, such as Subnet, with a Name."""
+        """The id of the EC2 resource of a type, such as Subnet, whose tag Name has this value."""
         operation = xform_name(f"Describe{what}s")
         found = getattr(self.ec2, operation)(Filters=[{"Name": "tag:Name", "Values": [name]}])[f"{what}s"]
         assert len(found) == 1, f"{len(found)} of {what} {name}"
@@ -99,7 +99,7 @@ class Operator:
         client.get_waiter("function_updated_v2").wait(FunctionName=FUNCTION)
 
     def policy(self, role: str, name: str, *, drop: int = 0) -> None:
-        """Take a statement out of a role's policy."""
+        """Replace the action of a statement in an IAM role's policy."""
         document = self.iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
         document["Statement"][drop]["Action"] = "s3:ListAllMyBuckets"
         self.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
@@ -122,7 +122,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class DriftScenario:
-    """One change by hand, and the lines that a plan then has: ``role: action resource``."""
+    """One change by hand, and the lines that it adds to a plan: ``role: action kind name``."""
 
     name: str
     change: Callable[[Operator], None]
@@ -135,7 +135,7 @@ class DriftScenario:
 
     @property
     def touches(self) -> set[str]:
-        """The resources, whatever is done with them."""
+        """The resources, whatever the action."""
         return {f"{role}: {what.partition(' ')[2]}" for role, _, what in (line.partition(": ") for line in self.plan)}
 
 
@@ -143,7 +143,7 @@ ALL: list[DriftScenario] = []
 
 
 def names(*lines: str) -> Callable[[Callable[[Operator], None]], Callable[[Operator], None]]:
-    """Enter a function as a scenario that brings ``lines`` into a plan."""
+    """Add a function to ALL as a scenario whose plan has ``lines``."""
 
     def enter(change: Callable[[Operator], None]) -> Callable[[Operator], None]:
         ALL.append(DriftScenario(change.__name__, change, frozenset(lines)))
@@ -161,7 +161,7 @@ def vpc_tag_changed(operator: Operator) -> None:
 
 
 @names(f"network: update VPC {STACK}")
-def vpc_host_names_switched_off(operator: Operator) -> None:
+def vpc_dns_hostnames_disabled(operator: Operator) -> None:
     operator.ec2.modify_vpc_attribute(VpcId=operator.id("Vpc", STACK), EnableDnsHostnames={"Value": False})
 
 
@@ -182,7 +182,7 @@ def subnet_tag_changed(operator: Operator) -> None:
 
 
 @names(f"network: update subnet {STACK}-private-{ZONE}")
-def subnet_gives_out_public_addresses(operator: Operator) -> None:
+def subnet_assigns_public_addresses(operator: Operator) -> None:
     subnet = operator.id("Subnet", f"{STACK}-private-{ZONE}")
     operator.ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
 
@@ -214,7 +214,7 @@ def route_added(operator: Operator) -> None:
 
 @names(
     f"network: create subnet {STACK}-public-{LAST_ZONE}",
-    # Its place in the table went with it.
+    # Its association with the route table is deleted with it.
     f"network: update route table {STACK}-public",
 )
 def subnet_deleted(operator: Operator) -> None:
@@ -243,7 +243,7 @@ def flow_log_deleted(operator: Operator) -> None:
 
 
 @names(f"network: update log group /{STACK}/flow-logs")
-def flow_log_kept_for_ever(operator: Operator) -> None:
+def flow_logs_never_expire(operator: Operator) -> None:
     operator.logs.delete_retention_policy(logGroupName=f"/{STACK}/flow-logs")
 
 
@@ -307,14 +307,14 @@ def cluster_tag_changed(operator: Operator) -> None:
 
 
 @names(f"database: update DB instance {STACK}-1")
-def database_instance_enlarged(operator: Operator) -> None:
+def db_instance_class_changed(operator: Operator) -> None:
     operator.rds.modify_db_instance(
         DBInstanceIdentifier=f"{STACK}-1", DBInstanceClass="db.r6g.large", ApplyImmediately=True
     )
 
 
 @names(f"database: update DB instance {STACK}-1")
-def database_instance_tag_changed(operator: Operator) -> None:
+def db_instance_tag_changed(operator: Operator) -> None:
     arn = operator.rds.describe_db_instances()["DBInstances"][0]["DBInstanceArn"]
     operator.rds.add_tags_to_resource(ResourceName=arn, Tags=[HAND])
 
@@ -339,7 +339,7 @@ def secret_tag_changed(operator: Operator) -> None:
 
 @names(f"database: update secret {STACK}/importer")
 def secret_names_another_server(operator: Operator) -> None:
-    # Who asks the database later remembers from this where it is.
+    # Reads the endpoint from the secret before it is changed, for later queries.
     operator.stack.query("DO 0")
     content = operator.stack.secret("importer") | {"rds_writer_endpoint": "database.example.com"}
     operator.secretsmanager.put_secret_value(SecretId=f"{STACK}/importer", SecretString=json.dumps(content))
@@ -347,7 +347,7 @@ def secret_names_another_server(operator: Operator) -> None:
 
 @names(
     f"database: create secret {STACK}/application",
-    # A new secret is a new password: the user gets it, and the host's option file too.
+    # A new secret has a new password: the database user gets it, and so does the host's option file.
     "schema: update database user application",
     CONFIG,
 )
@@ -383,7 +383,7 @@ def profile_without_role(operator: Operator) -> None:
     operator.iam.remove_role_from_instance_profile(InstanceProfileName=f"{STACK}-app", RoleName=f"{STACK}-app")
 
 
-# Where versions cannot be deleted, a template is replaced and has only one.
+# Where versions of a launch template cannot be deleted, it is replaced.
 @names(f"app_host: replace launch template {STACK}-app")
 def template_tag_changed(operator: Operator) -> None:
     operator.tag(operator.id("LaunchTemplate", f"{STACK}-app"))
@@ -495,21 +495,21 @@ def function_tag_changed(operator: Operator) -> None:
 
 
 @names(_INVOCATION)
-def retries_switched_off(operator: Operator) -> None:
+def retries_disabled(operator: Operator) -> None:
     client = operator.client("lambda")
     found = client.get_function_event_invoke_config(FunctionName=FUNCTION)
-    # Put, with the rest as it is: the emulator has no update.
+    # With the other settings as they are: the emulator has only Put, no Update.
     rest = {key: found[key] for key in ("MaximumEventAgeInSeconds", "DestinationConfig") if key in found}
     client.put_function_event_invoke_config(FunctionName=FUNCTION, MaximumRetryAttempts=0, **rest)
 
 
 @names(_INVOCATION)
-def failures_forgotten(operator: Operator) -> None:
+def invocation_settings_deleted(operator: Operator) -> None:
     operator.client("lambda").delete_function_event_invoke_config(FunctionName=FUNCTION)
 
 
 @names(_INVOCATION)
-def concurrency_capped(operator: Operator) -> None:
+def concurrency_reserved(operator: Operator) -> None:
     operator.client("lambda").put_function_concurrency(FunctionName=FUNCTION, ReservedConcurrentExecutions=1)
 
 
@@ -625,7 +625,7 @@ def client_removed(operator: Operator) -> None:
 
 
 @names("mysql_client: update file /etc/mysql/database-ca.pem")
-def authority_changed(operator: Operator) -> None:
+def ca_certificates_changed(operator: Operator) -> None:
     operator.shell("echo >> /etc/mysql/database-ca.pem")
 
 
@@ -640,7 +640,7 @@ def option_file_readable(operator: Operator) -> None:
 
 
 @names("hardening: update file /etc/ssh/sshd_config.d/00-hardening.conf")
-def root_let_in(operator: Operator) -> None:
+def root_login_permitted(operator: Operator) -> None:
     operator.shell("sed -i 's/^PermitRootLogin .*/PermitRootLogin yes/' /etc/ssh/sshd_config.d/*.conf")
 
 

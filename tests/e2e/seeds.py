@@ -1,4 +1,4 @@
-"""Numbers that random choices begin with."""
+"""Seeds of random choices."""
 
 from __future__ import annotations
 

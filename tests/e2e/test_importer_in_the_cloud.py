@@ -1,6 +1,6 @@
-"""The importer where it runs: real bucket events, a real function, a real server, and what goes wrong between them.
+"""The importer in the stack: real bucket events, a real function, a real server, and failures between them.
 
-The faults of the database and the files that people send are in tests/importer, at a hundredth of the cost.
+Errors of the database and malformed files are tested in tests/importer, in a hundredth of the time.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ MANY = 600_000
 """Rows that take the importer several commits, and some seconds."""
 GIGABYTE = 10**9
 RUN = token_hex(3)
-"""Begins the keys, for a stack that has been tested before."""
+"""Prefix of the keys, so that a stack can be tested again."""
 
 
 def until[T](look: Callable[[], T | None], what: str) -> T:
-    """Look until there is something to see, also while the server is away."""
+    """Call ``look`` until it returns something, also while the server is not reachable."""
     end = time.monotonic() + TIMEOUT
     while time.monotonic() < end:
         with suppress(pymysql.OperationalError):
@@ -44,11 +44,11 @@ def until[T](look: Callable[[], T | None], what: str) -> T:
             if found:
                 return found
         time.sleep(0.1)
-    raise AssertionError(f"after {TIMEOUT} s still nothing to see of {what}")
+    raise AssertionError(f"after {TIMEOUT} s there is still no sign of {what}")
 
 
 def put(stack: Stack, key: str, content: str) -> dict[str, Any]:
-    """Upload, and return the record that S3 makes of it."""
+    """Upload an object, and return the record of its event."""
     bucket = stack.bucket
     made = stack.client("s3").put_object(Bucket=bucket, Key=key, Body=content.encode())
     version = {"key": quote_plus(key), "versionId": made["VersionId"], "eTag": made["ETag"].strip('"')}
@@ -84,7 +84,7 @@ def invoke(stack: Stack, *records: dict[str, Any]) -> dict[str, Any]:
 
 
 def workers(stack: Stack) -> list[int]:
-    """The processes that are the function, of this cloud and no other."""
+    """The ids of the processes that run the function of this local cloud."""
     mine = {f"AWS_LAMBDA_FUNCTION_NAME={FUNCTION}", f"BUCKET_NAME={stack.bucket}"}
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
@@ -161,7 +161,7 @@ def test_two_invocations_at_once_are_one_import(complete: Stack) -> None:
     assert stored(complete, entry) == MANY
 
 
-def test_a_function_that_is_killed_mid_file_goes_on_after_its_last_commit(complete: Stack) -> None:
+def test_a_function_that_is_killed_mid_file_resumes_after_its_last_commit(complete: Stack) -> None:
     put(complete, f"{RUN} killed.csv", HEADER + GOOD * MANY)
 
     def halfway() -> dict[str, Any] | None:
@@ -180,7 +180,7 @@ def test_a_function_that_is_killed_mid_file_goes_on_after_its_last_commit(comple
     assert stored(complete, entry) == MANY
 
 
-def test_a_file_that_takes_longer_than_an_invocation_is_handed_on(complete: Stack) -> None:
+def test_a_file_that_takes_longer_than_an_invocation_is_continued_by_the_next(complete: Stack) -> None:
     # A quarter of it is kept in reserve.
     with complete.configured(Timeout=12):
         put(complete, f"{RUN} long.csv", HEADER + GOOD * MANY * 5)
@@ -233,7 +233,7 @@ def test_the_alarms_watch_what_is_reported(complete: Stack) -> None:
         for alarm in alarms
     }
     (series,) = {(one["Namespace"], one["MetricName"], *sorted(one["Dimensions"].items())) for one in failures()}
-    # Told apart from another environment's, and alarmed about at the first.
+    # The dimension is this environment's, and a single failed import triggers the alarm.
     assert ("service", "csv-to-aurora-local") in series
     assert watched[series]["Threshold"] <= 1
     queue = ("QueueName", f"{FUNCTION}-dead-letters")

@@ -1,4 +1,4 @@
-"""What imports.yml and replay.yml make of a complete stack; each leaves it as it was but for rows and files."""
+"""imports.yml and replay.yml on a complete stack; only rows and files are left afterwards."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def imports(stack: Stack, *arguments: str) -> dict[str, dict[str, Any]]:
     """The ledger by key, as imports.yml writes it."""
     file = stack.folder / "imports.json"
     stack.playbook("imports.yml", "-e", f"imports_file={file}", "-e", "imports_limit=1000", *arguments)
-    # The newest is the first of them and counts.
+    # Of several imports of a key the newest one, which is listed first.
     return {entry["key"]: entry for entry in reversed(json.loads(file.read_text()))}
 
 
 def upload(stack: Stack, folder: Path, name: str, content: str) -> None:
-    """Load a file with load.yml, however that ends."""
+    """Load a file with load.yml, whether the import succeeds or not."""
     file = folder / name
     file.write_text(content, encoding="utf-8")
     stack.playbook("load.yml", "-e", json.dumps({"csv": str(file)}), check=False)
@@ -124,9 +124,9 @@ def test_a_failed_import_is_run_again_once(complete: Stack, tmp_path: Path) -> N
 
 
 def test_a_dead_letter_is_run_again_once(complete: Stack) -> None:
-    """Retries used up, queue, plan, replay; the same event once more changes nothing; what is no event is kept."""
+    """Retries used up, queue, plan, replay; the same event again changes nothing; any other message is kept."""
     bucket = f"{complete.outputs()['bucket']['name']}"
-    with complete.configured({"SECRET_ID": "nobody-made-this-secret"}):
+    with complete.configured({"SECRET_ID": "does-not-exist"}):
         version = complete.client("s3").put_object(Bucket=bucket, Key="dead ä.csv", Body=(HEADER + GOOD * 2).encode())
         until = time.monotonic() + TIMEOUT
         while dead_letters(complete) == 0 and time.monotonic() < until:
@@ -145,7 +145,7 @@ def test_a_dead_letter_is_run_again_once(complete: Stack) -> None:
     done = imports(complete)["dead ä.csv"]
     assert (done["status"], done["rows_loaded"]) == ("succeeded", 2)
 
-    # As a dead-letter queue has it: the bare event. Its file is imported already.
+    # As in a dead-letter queue: the bare event. Its file is imported already.
     thing = {"key": "dead+%C3%A4.csv", "versionId": version["VersionId"], "eTag": version["ETag"].strip('"')}
     event = {"Records": [{"s3": {"bucket": {"name": bucket}, "object": thing}}]}
     sqs, queue = complete.client("sqs"), queue_url(complete)

@@ -1,8 +1,8 @@
-"""Runs killed in their middle: the next one converges, nothing is doubled, and the teardown leaves nothing.
+"""Runs that are killed: the next one converges, nothing exists twice, and the teardown leaves nothing.
 
-What is killed is the whole process group, at once, after a call to AWS has been answered or before a task begins. Each
-run of a chain is killed a little further on: it starts from what the one before left, and leaves that to the next one.
-`make test` takes a few chosen points, `make test-all` every call and every task there is.
+The whole process group is killed at once, after a call to AWS has been answered or before a task begins. Runs are
+killed in a chain: each starts from what the one before left. `make test` takes a sample of points, `make test-all`
+every call.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ CALLBACKS = ROOT / "tests/e2e/callback_plugins"
 LOCK = "/locks/csv-to-aurora-local"
 SAMPLE = 3
 UNTAGGED = re.compile(r"The bucket (\S+) exists but does not carry the tag")
-"""amazon.aws.s3_bucket makes a bucket with one call and tags it with the next. Killed between the two, a run leaves a
-bucket of which nobody can tell whose it is; the next one says so, and what to do. No other kind has such a gap."""
+"""amazon.aws.s3_bucket creates a bucket with one call and tags it with the next. Killed between the two, a run leaves a
+bucket without tags, which the next run refuses with its cause and fix. No other kind has such a gap."""
 TAGS = {"Project": "csv-to-aurora", "Environment": "local"}
 SEED = seed("KILL_SEED")
-"""Where the chosen points come from; a failure names it, and KILL_SEED repeats it."""
+"""Of the sample of points; a failure names it, and KILL_SEED repeats it."""
 
 
 def callbacks() -> str:
@@ -50,7 +50,7 @@ def callbacks() -> str:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended: killed, or by itself with so many tasks begun and calls made."""
+    """How a run ended: killed, or by itself after a number of tasks and calls."""
 
     killed: bool
     run: Run
@@ -60,7 +60,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Account:
-    """An account of a local cloud, and the playbooks that work on it."""
+    """An account of a local cloud, and how playbooks are run on it."""
 
     stack: Stack
     arguments: tuple[str, ...]
@@ -82,7 +82,7 @@ class Account:
         """Run a playbook and kill it where ``kill`` says: after_task, at_task or after_write.
 
         Raises:
-            AssertionError: it failed before.
+            AssertionError: The run failed before.
         """
         counts = self.stack.folder / "counts.json"
         counts.unlink(missing_ok=True)
@@ -109,26 +109,26 @@ class Account:
         return Ended(killed=False, run=run, **json.loads(counts.read_text()))
 
     def claim(self, bucket: str) -> None:
-        """Give an empty bucket the stack's tags, as the run that found it without says."""
+        """Give an empty bucket the stack's tags, as the refused run says."""
         client = self.client("s3")
         assert client.list_object_versions(Bucket=bucket).get("Versions", []) == []
         tags = [{"Key": key, "Value": value} for key, value in TAGS.items()]
         client.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
 
     def unlock(self) -> None:
-        """Break the lock that a killed run leaves, with one call: unlock.yml would cost a playbook's start."""
+        """Break the lock that a killed run leaves, with one call, which is faster than unlock.yml."""
         client = self.client("ssm")
         with suppress(client.exceptions.ParameterNotFound):
             client.delete_parameter(Name=LOCK)
 
     def resources(self) -> dict[str, set[str]]:
-        """Everything in the account, but for volumes: the emulator keeps those of instances that are gone."""
+        """Everything in the account except volumes: the emulator keeps those of terminated instances."""
         return {kind: found for kind, found in account_inventory(self.client).items() if kind != "volume"}
 
 
 @contextmanager
 def containerless(folder: Path) -> Iterator[Account]:
-    """An account of a local cloud that makes records only, which takes seconds."""
+    """An account of an emulator without containers, which stores records only and starts within seconds."""
     with servers.ministack(folder) as url:
         arguments = ("-e", "@tests/e2e/containerless.yml", "-e", f"emulator_url={url}")
         yield Account(Stack(folder), arguments, HOSTS, url)
@@ -142,15 +142,17 @@ def account(tmp_path: Path) -> Iterator[Account]:
 
 
 def points(total: int, chosen: int) -> list[int]:
-    """Return a few numbers of calls after which to kill one run after another, so that all of ``total`` are crossed."""
+    """Return after how many calls to kill each run of a chain; together they are at most ``total``."""
     rng = random.Random(chosen)  # noqa: S311 # to be repeated
     cuts = sorted(rng.sample(range(1, total), k=SAMPLE))
     return [cut - before for before, cut in zip([0, *cuts], cuts, strict=False)]
 
 
 PROVISION_WRITES = 65
-"""About how many calls a whole provision.yml needs: where in it a sample is taken."""
+"""About how many calls that write a whole provision.yml makes: the sample is taken from these."""
 TEARDOWN_WRITES = 45
+CONFIGURE_TASKS = ("present | Create the table", "packages | Install the packages")
+"""Tasks of configure.yml after which it is killed."""
 
 
 @pytest.mark.parametrize("chosen", [SEED])
@@ -167,8 +169,13 @@ def test_killed_at_some_calls_the_next_run_converges_and_teardown_leaves_nothing
     assert account.play("teardown.yml").run.changed == 0
 
 
+def test_the_tasks_after_which_a_run_is_killed_exist() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in ROOT.glob("roles/*/tasks/*.yml")]
+    assert [task for task in CONFIGURE_TASKS if not any(f"name: {task}\n" in text for text in texts)] == []
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["present | Create the table", "packages | Install the packages"])
+@pytest.mark.parametrize("task", CONFIGURE_TASKS)
 def test_killed_while_it_configures_the_host_the_next_run_converges(complete: Stack, task: str) -> None:
     url = complete.client("sts").meta.endpoint_url
     account = Account(complete, (), "inventories/local", url, root=ACCOUNT)
@@ -189,6 +196,6 @@ def test_killed_at_every_call_the_next_run_converges_and_teardown_leaves_nothing
             if not account.play(playbook, after_write=1).killed:
                 break
         else:
-            raise AssertionError(f"{playbook} makes no headway when it is killed after each call")
+            raise AssertionError(f"{playbook} makes no progress when it is killed after each call")
         assert account.play(playbook).run.changed == 0
     assert left(before, account.resources()) == []

@@ -1,4 +1,4 @@
-"""The stack's life so far ran under the documents in files/policies; tests/policies has the rest."""
+"""All playbooks so far ran with the permissions of files/policies; tests/policies has the rest."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ pytestmark = pytest.mark.e2e
 
 
 def record(stack: Stack) -> list[dict[str, Any]]:
-    """The distinct answers that the deployer got."""
+    """The distinct authorizations that the deployer's calls required, each with its result."""
     lines = (stack.folder / "authorizations.jsonl").read_text().splitlines()
     return [answer for answer in map(json.loads, lines) if answer["principal"].endswith(":user/deployer")]
 
 
 def deployer(stack: Stack, service: str) -> Any:
-    """A client of the user that the playbooks run as."""
+    """A boto3 client of the user that the playbooks run as."""
     config, credentials = ConfigParser(), ConfigParser()
     config.read(stack.folder / "aws/config")
     credentials.read(stack.folder / "aws/credentials")
@@ -35,13 +35,13 @@ def deployer(stack: Stack, service: str) -> Any:
     )
 
 
-def test_the_playbooks_asked_for_nothing_that_they_may_not(complete: Stack) -> None:
+def test_no_call_of_the_playbooks_was_denied(complete: Stack) -> None:
     answers = record(complete)
     assert len(answers) > 100
     assert [f"{answer['action']} on {answer['resource']}" for answer in answers if not answer["allowed"]] == []
 
 
-def test_what_is_not_the_stack_s_is_refused(complete: Stack) -> None:
+def test_calls_outside_of_the_stack_are_denied(complete: Stack) -> None:
     ec2 = complete.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.99.0.0/16")["Vpc"]["VpcId"]
     try:
@@ -51,7 +51,7 @@ def test_what_is_not_the_stack_s_is_refused(complete: Stack) -> None:
             deployer(complete, "iam").create_role(RoleName="administrator", AssumeRolePolicyDocument="{}")
         with pytest.raises(ClientError, match="not authorized"):
             deployer(complete, "s3").create_bucket(
-                Bucket="somebody-elses", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+                Bucket="another-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
             )
     finally:
         ec2.delete_vpc(VpcId=vpc)

@@ -1,4 +1,4 @@
-"""What a plan says and does not do, one run at a time, and what a protected environment refuses."""
+"""The plan, the lock, and what a protected environment refuses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOLDER = "arn:aws:iam::123456789012:user/somebody"
 
 @contextmanager
 def locked(stack: Stack) -> Iterator[str]:
-    """Hold the lock as another run, until the test or the block releases it; give its id."""
+    """Hold the lock as another run for the block; give its id."""
     client = stack.client("ssm")
     value = {
         "id": "5f0c3a91",
@@ -57,7 +57,7 @@ def test_a_plan_names_what_was_changed_by_hand_and_keeps_secrets(complete: Stack
     memory = client.get_function_configuration(FunctionName=function)["MemorySize"]
     client.update_function_configuration(FunctionName=function, MemorySize=memory * 2)
     file = tmp_path / "plan.json"
-    # Another run does not keep a plan waiting.
+    # A plan does not wait for the lock.
     with locked(complete):
         run = complete.playbook("plan.yml", "-e", f"plan_file={file}", check=False)
     assert run.returncode == 10, run.output
@@ -87,7 +87,7 @@ def test_a_plan_that_cannot_be_made_is_an_error_that_says_why(complete: Stack) -
     assert "Traceback" not in run.output
 
 
-def test_a_second_run_is_told_who_holds_the_lock_and_how_to_break_it(complete: Stack) -> None:
+def test_a_second_run_names_the_holder_of_the_lock_and_how_to_break_it(complete: Stack) -> None:
     with locked(complete) as lock:
         run = complete.playbook("site.yml", check=False)
         assert run.returncode == 2
@@ -114,7 +114,7 @@ def test_a_protected_environment_keeps_its_parts(complete: Stack) -> None:
     assert run.returncode == 2
     assert run.changed == 0
     assert "environment_protected to false" in flat(run.output)
-    # Also where the run fails, its lock is gone.
+    # A run that fails releases its lock, too.
     assert not is_locked(complete)
 
     other_type = ("-e", "app_host_instance_type=t3.large", "-e", "app_host_replace=true")

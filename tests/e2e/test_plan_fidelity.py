@@ -1,8 +1,8 @@
 """A plan names what a run then changes, and that is what somebody changed by hand: no more, no less.
 
-The scenarios, each with the lines that it brings into a plan, are in drift_scenarios.py. Those that do not touch the
-same resource make a round together: `make test` plays a random few, `make test-all` plays all rounds,
-each scenario alone, and some random sets.
+The scenarios, each with the lines that it adds to a plan, are in drift_scenarios.py. Those that change different
+resources are run together in rounds: `make test` runs a few random ones, `make test-all` runs all rounds, each scenario
+alone, and some random sets.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ pytestmark = pytest.mark.e2e
 
 RANDOM_SETS = 3
 FEW = 5
-"""DriftScenarios in the sample of make test."""
+"""Scenarios in the sample of make test."""
 SEED = seed("PLAN_SEED")
-"""Where random sets begin; a failure names it, and PLAN_SEED repeats it."""
+"""Of the random sets; a failure names it, and PLAN_SEED repeats it."""
 type Resource = tuple[str, str | None, str, str | None]
 
 
 def packed(scenarios: Iterable[DriftScenario]) -> list[list[DriftScenario]]:
-    """Put each scenario into the first round in which nothing else touches the same resources."""
+    """Put each scenario into the first round in which no other one changes the same resources."""
     rounds: list[list[DriftScenario]] = []
     for one in scenarios:
         for others in rounds:
@@ -60,25 +60,25 @@ def line(change: dict[str, Any]) -> str:
 
 
 def resources(changed: list[dict[str, Any]]) -> set[Resource]:
-    """Return what tells the changed resources apart, however they were changed."""
+    """Return what identifies the changed resources, whatever the action."""
     return {(change["host"], change["role"], change["kind"], change["name"]) for change in changed}
 
 
 def prove(stack: Stack, folder: Path, scenarios: list[DriftScenario], *arguments: str) -> None:
-    """Perturb, plan, run and plan again.
+    """Change resources by hand, plan, run and plan again.
 
     Raises:
-        AssertionError: the plan wrote, or named other resources than those that were touched or that the run changed,
-            or the run left something to do.
+        AssertionError: The plan wrote, or named other resources than those that were changed by hand or by the run, or
+            the plan after the run named any.
     """
     operator = Operator(stack)
     expected = sorted(line for one in scenarios for line in one.plan)
     for one in scenarios:
         one.change(operator)
-    touched = time.time()
+    changed = time.time()
     assert stack.writes(0), "the local cloud keeps no record of calls"
     plan = changes(stack, folder, "--check", *arguments)
-    assert stack.writes(touched) == []
+    assert stack.writes(changed) == []
     assert sorted(map(line, plan)) == expected
     run = changes(stack, folder, *arguments)
     assert resources(run) == resources(plan)
@@ -97,10 +97,7 @@ def test_a_few_scenarios_together(complete: Stack, tmp_path: Path, chosen: int) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "number",
-    range(len(ROUNDS)),
-)
+@pytest.mark.parametrize("number", range(len(ROUNDS)))
 def test_a_plan_names_what_was_touched_and_what_the_run_changes(complete: Stack, tmp_path: Path, number: int) -> None:
     prove(complete, tmp_path, ROUNDS[number])
 

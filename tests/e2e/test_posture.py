@@ -1,7 +1,7 @@
 """The controls of AWS' Foundational Security Best Practices that concern what the stack consists of, as it runs.
 
-What the local inventory turns off, tests/posture shows of the other inventories. What nobody has is in
-files/policies/exceptions.yml.
+Settings that the local inventory disables are tested in tests/posture for the other inventories. Controls that no
+environment meets are in files/policies/exceptions.yml.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ RUNTIMES = {"python3.12", "python3.13", "python3.14"}
 
 
 class Account:
-    """What AWS says of the stack's resources."""
+    """The stack's resources as AWS describes them."""
 
     def __init__(self, stack: Stack) -> None:
-        """Look everything up."""
+        """Gather information about the resources."""
         self.outputs = stack.outputs()
         ec2, rds = stack.client("ec2"), stack.client("rds")
         in_vpc = [{"Name": "vpc-id", "Values": [self.outputs["network"]["vpc_id"]]}]
-        ours = [{"Name": "tag:Environment", "Values": ["local"]}]
+        tagged = [{"Name": "tag:Environment", "Values": ["local"]}]
         self.groups = ec2.describe_security_groups(Filters=in_vpc)["SecurityGroups"]
         self.subnets = ec2.describe_subnets(Filters=in_vpc)["Subnets"]
-        self.addresses = ec2.describe_addresses(Filters=ours)["Addresses"]
+        self.addresses = ec2.describe_addresses(Filters=tagged)["Addresses"]
         self.gateways = ec2.describe_nat_gateways(Filters=in_vpc)["NatGateways"]
         self.flow_logs = ec2.describe_flow_logs()["FlowLogs"]
         template = f"{self.outputs['stack']['name']}-app"
@@ -63,7 +63,7 @@ class Account:
 
 @pytest.fixture(scope="module")
 def account(complete: Stack) -> Account:
-    """The complete stack, looked up once."""
+    """The complete stack, read once."""
     return Account(complete)
 
 
@@ -87,7 +87,7 @@ def default_group(account: Account) -> list[str]:
 
 
 def idle_addresses(account: Account) -> list[str]:
-    """Addresses beyond those that the NAT gateways have, one each; the emulator does not tell which has which."""
+    """Addresses beyond one for each NAT gateway; the emulator does not return which gateway has which address."""
     used = sum(
         gateway["ConnectivityType"] == "public" for gateway in account.gateways if gateway["State"] == "available"
     )
@@ -107,39 +107,39 @@ def unless(*, holds: bool, found: object) -> list[str]:
 
 
 def bucket_access(account: Account) -> list[str]:
-    """The ways that are open for making something in the bucket public."""
+    """The settings of public access block that are off."""
     settings = account.s3.get_public_access_block(Bucket=account.bucket)["PublicAccessBlockConfiguration"]
     return [name for name in ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
             if not settings[name]]  # fmt: skip
 
 
 def bucket_encryption(account: Account) -> list[str]:
-    """What encrypts nothing."""
+    """The encryption rules, where they do not encrypt."""
     rules = account.s3.get_bucket_encryption(Bucket=account.bucket)["ServerSideEncryptionConfiguration"]["Rules"]
     return unless(holds=bool(rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]), found=rules)
 
 
 def bucket_lifecycle(account: Account) -> list[str]:
-    """Rules that let old versions stay forever."""
+    """The lifecycle rules, where none expires old versions."""
     rules = account.s3.get_bucket_lifecycle_configuration(Bucket=account.bucket)["Rules"]
     enabled = [rule for rule in rules if rule["Status"] == "Enabled" and "NoncurrentVersionExpiration" in rule]
     return unless(holds=bool(enabled), found=rules)
 
 
 def bucket_ownership(account: Account) -> list[str]:
-    """Ownership that lets ACLs count."""
+    """The ownership controls, where ACLs are not disabled."""
     rules = account.s3.get_bucket_ownership_controls(Bucket=account.bucket)["OwnershipControls"]["Rules"]
     return unless(holds=rules[0]["ObjectOwnership"] == "BucketOwnerEnforced", found=rules)
 
 
 def bucket_versioning(account: Account) -> list[str]:
-    """Versioning that is off."""
+    """The versioning, where it is not enabled."""
     found = account.s3.get_bucket_versioning(Bucket=account.bucket)
     return unless(holds=found.get("Status") == "Enabled", found=found)
 
 
 def public_function(account: Account) -> list[str]:
-    """Statements that let others invoke the function than S3 for our own bucket and account."""
+    """Statements that allow others to invoke the function than S3 for the stack's bucket and account."""
     return [
         statement["Sid"]
         for statement in account.function_policy["Statement"]

@@ -79,6 +79,32 @@ def test_a_foreign_bucket_stops_a_run_before_the_network_is_updated(operator: Op
     assert f"The bucket {BUCKET} exists but does not carry the tag Environment=local" in " ".join(run.output.split())
 
 
+def test_a_foreign_secret_stops_a_run_before_the_network_is_updated(operator: Operator) -> None:
+    name = f"{STACK}/importer"
+    tags = operator.secretsmanager.describe_secret(SecretId=name)["Tags"]
+    operator.secretsmanager.untag_resource(SecretId=name, TagKeys=["Environment"])
+    try:
+        with drifted(operator):
+            run = refused(operator.stack, "site.yml")
+    finally:
+        operator.secretsmanager.tag_resource(SecretId=name, Tags=tags)
+    assert f"The secret {name} exists but does not carry the tag Environment=local" in " ".join(run.output.split())
+
+
+def test_a_notification_that_would_be_lost_stops_a_run_before_the_network_is_updated(operator: Operator) -> None:
+    kept = operator.s3.get_bucket_notification_configuration(Bucket=BUCKET)["LambdaFunctionConfigurations"]
+    by_hand = {"EventBridgeConfiguration": {}, "LambdaFunctionConfigurations": kept[:1]}
+    operator.s3.put_bucket_notification_configuration(Bucket=BUCKET, NotificationConfiguration=by_hand)
+    try:
+        with drifted(operator):
+            run = refused(operator.stack, "site.yml")
+    finally:
+        operator.s3.put_bucket_notification_configuration(
+            Bucket=BUCKET, NotificationConfiguration={"LambdaFunctionConfigurations": kept}
+        )
+    assert "EventBridge" in run.output
+
+
 def test_a_replacement_that_was_not_asked_for_stops_a_run_before_the_network_is_updated(operator: Operator) -> None:
     with drifted(operator):
         run = refused(operator.stack, "site.yml", "-e", "app_host_instance_type=t3.large")

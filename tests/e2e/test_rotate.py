@@ -1,4 +1,4 @@
-"""New passwords while imports run, and no secret to be seen anywhere on the way."""
+"""New passwords while imports run, and no secret in any output, command line or environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Self
 import pymysql
 import pytest
 
-from tests.e2e.conftest import GOOD, HEADER, Stack
+from tests.e2e.conftest import GOOD, HEADER, ROOT, Stack
 
 pytestmark = pytest.mark.e2e
 
@@ -21,18 +21,18 @@ SECRETS = ("administrator", "importer", "application")
 ACCESS_DENIED = 1045
 PLUGINS = Path(__file__).parent / "callback_plugins"
 CALLBACKS = "csv_to_aurora.aws.warm_modules,csv_to_aurora.aws.release_locks,kill_run"
-# The steps after which a rotation is in a state of its own: kept, taken by the cluster, read by everybody, discarded.
-CROSSROADS = (
-    "Keep the next password of each",
-    "Give the cluster the administrator's next password",
-    "Have the account take its next password and the one that it has",
-    "Have everybody read the next passwords",
-    "Discard the old password",
+# Tasks of rotate.yml, each of which leaves secrets, database and host in another state for the next run.
+STEPS = (
+    "Store the next password of each account as AWSPENDING",
+    "Set the administrator's next password",
+    "Add the next password to the database user",
+    "Promote AWSPENDING to AWSCURRENT",
+    "Discard the old password of the database user",
 )
 
 
 def secrets(stack: Stack) -> dict[str, dict[str, Any]]:
-    """What each secret holds."""
+    """The content of each secret."""
     client = stack.client("secretsmanager")
     return {
         name: json.loads(client.get_secret_value(SecretId=f"csv-to-aurora-local/{name}")["SecretString"])
@@ -49,7 +49,7 @@ def passwords(stack: Stack) -> dict[str, tuple[str, str]]:
 
 
 def accepted(stack: Stack, user: str, password: str) -> bool:
-    """Whether the database lets this user in with this password."""
+    """Whether the database accepts a login of this user with this password."""
     administrator = secrets(stack)["administrator"]
     try:
         pymysql.connect(
@@ -67,10 +67,10 @@ def accepted(stack: Stack, user: str, password: str) -> bool:
 
 
 class Repeated(threading.Thread):
-    """Does something again and again until it is told to end."""
+    """Calls a function repeatedly, for as long as the block lasts."""
 
     def __init__(self, what: Callable[[int], None], pause: float) -> None:
-        """Do `what`, with the number of the turn, every `pause` seconds."""
+        """Call ``what``, with the number of the call, every ``pause`` seconds."""
         super().__init__()
         self.what, self.pause = what, pause
         self.turns = 0
@@ -78,7 +78,7 @@ class Repeated(threading.Thread):
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        """Go on until ended."""
+        """Repeat the call until the block ends."""
         try:
             while not self.ended.wait(self.pause):
                 self.what(self.turns)
@@ -103,12 +103,12 @@ def command_lines() -> Iterator[str]:
             try:
                 yield (process / name).read_text(errors="replace")
             except OSError:
-                # It has ended, or is not ours to read.
+                # It has ended, or may not be read.
                 continue
 
 
 def uploads(stack: Stack, prefix: str) -> Repeated:
-    """Files that arrive all the time."""
+    """Upload a file every second."""
     s3, bucket = stack.client("s3"), stack.outputs()["bucket"]["name"]
     return Repeated(
         lambda turn: s3.put_object(Bucket=bucket, Key=f"{prefix}-{turn}.csv", Body=f"{HEADER}{GOOD}".encode()), 1
@@ -116,14 +116,14 @@ def uploads(stack: Stack, prefix: str) -> Repeated:
 
 
 def imports(stack: Stack, tmp_path: Path, prefix: str) -> dict[str, str]:
-    """The status of the imports whose keys begin with `prefix`."""
+    """The status of the imports whose keys begin with ``prefix``."""
     file = tmp_path / "imports.json"
     stack.playbook("imports.yml", "-e", f"imports_file={file} imports_limit=5000")
     return {row["key"]: row["status"] for row in json.loads(file.read_text()) if row["key"].startswith(f"{prefix}-")}
 
 
 def all_imported(stack: Stack, tmp_path: Path, prefix: str, count: int) -> dict[str, str]:
-    """The same, once there are as many as were uploaded and none is at work."""
+    """The same, once there are as many as were uploaded and all have ended."""
     deadline = time.monotonic() + 120
     while True:
         found = imports(stack, tmp_path, prefix)
@@ -138,7 +138,7 @@ def test_passwords_change_while_imports_run_and_are_seen_nowhere(complete: Stack
     seen: list[str] = []
 
     def look(_: int) -> None:
-        # An import has its secret in its memory, and nobody has one in a command line or an environment.
+        # An import has its secret in memory; no process has one in its command line or environment.
         known = [password for _, password in [*before.values(), *passwords(complete).values()]]
         seen.extend(text[:80] for text in command_lines() for password in known if password in text)
 
@@ -158,7 +158,7 @@ def test_passwords_change_while_imports_run_and_are_seen_nowhere(complete: Stack
         assert not accepted(complete, *before[name])
     assert [name for name in SECRETS if before[name][1] in run.output or after[name][1] in run.output] == []
     assert seen == []
-    # The host has its application's new one.
+    # The host has the application's new password.
     complete.playbook("imports.yml")
     assert complete.playbook("site.yml", "--check").changed == 0
 
@@ -177,11 +177,16 @@ def test_a_misspelt_account_is_refused(complete: Stack) -> None:
     assert "administrator, importer and application" in run.output
 
 
+def test_the_steps_are_tasks_of_the_playbook() -> None:
+    text = (ROOT / "playbooks/rotate.yml").read_text(encoding="utf-8")
+    assert [step for step in STEPS if f"- name: {step}\n" not in text] == []
+
+
 @pytest.mark.slow
-def test_killed_after_each_step_the_next_run_goes_on(complete: Stack, tmp_path: Path) -> None:
+def test_killed_after_each_step_the_next_run_continues(complete: Stack, tmp_path: Path) -> None:
     before = passwords(complete)
     with uploads(complete, "killed") as loop:
-        for task in CROSSROADS:
+        for task in STEPS:
             killed = complete.playbook(
                 "rotate.yml",
                 check=False,

@@ -1,4 +1,4 @@
-"""The runs that made and removed the stack, with the times that AWS takes, against the longest chain in them."""
+"""The runs that created and removed the stack, with the times that AWS takes, against their longest chain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST = 1.1
 
 @pytest.fixture(scope="module")
 def runs(stack: Stack) -> dict[str, list[critical_path.Step]]:
-    """The steps of both playbooks, as the files before recorded them."""
+    """The steps of both playbooks, as earlier tests recorded them."""
     if not all((stack.folder / f"{name}.jsonl").exists() for name in ("site.yml", "teardown.yml")):
         stack.playbook("teardown.yml")
         stack.recorded("site.yml")

@@ -1,4 +1,4 @@
-"""The control plane on moto_server: what converges on two emulators leans on neither's habits."""
+"""The control plane on moto_server: what converges on two emulators does not depend on the peculiarities of one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CREATED = {"network": 15, "security_groups": 3, "database": 7, "app_host": 5, "b
 
 @pytest.fixture(scope="module")
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a moto_server of the tests' own."""
+    """The URL of a moto_server for these tests."""
     with servers.moto(tmp_path_factory.mktemp("moto"), MOTO_IAM_LOAD_MANAGED_POLICIES="true") as url:
         yield url
 
@@ -48,6 +48,6 @@ def test_what_moto_can_do_is_created_kept_and_removed_again(moto: str, tmp_path:
     again = stack.playbook("provision.yml", *variables, inventory=HOSTS)
     assert again.changed == 0, again.output[-6000:]
     assert stack.playbook("teardown.yml", *variables, inventory=HOSTS).changed > 20
-    # moto keeps the interfaces of instances and NAT gateways that are gone.
+    # moto keeps the network interfaces of terminated instances and deleted NAT gateways.
     assert [one for one in left(before, account_inventory(client)) if not one.startswith("network interface ")] == []
     assert stack.playbook("teardown.yml", *variables, inventory=HOSTS).changed == 0

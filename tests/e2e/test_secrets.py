@@ -1,6 +1,6 @@
-"""No secret is anywhere but in Secrets Manager and in the host's one option file.
+"""Secrets are only in Secrets Manager and in the host's option file.
 
-What every playbook prints is searched by Stack.playbook itself; here each is run at -vvv, and the host is searched.
+Stack.playbook searches what every playbook prints; here each is run at -vvv, and the host is searched.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 ELSEWHERE = {"local_cloud.yml", "local_cloud_down.yml", "rotate.yml", "teardown.yml"}
-"""Run at -vvv where they belong: before there is a stack, after it, and test_rotate and test_teardown."""
+"""Run at -vvv elsewhere: before and after the stack, and in test_rotate and test_teardown."""
 PARTS = {"gather.yml", "lock.yml"}
 """Imported by the others only."""
 
@@ -37,7 +37,7 @@ def test_no_playbook_shows_a_secret_at_the_highest_verbosity(complete: Stack, tm
     playbooks = {path.name for path in (ROOT / "playbooks").glob("*.yml")} - ELSEWHERE - PARTS
     for name in sorted(playbooks - complete.verbose):
         run = complete.playbook(name, *arguments.get(name, ()), verbose=True)
-        # It did run at that verbosity: otherwise the search would find nothing in nothing.
+        # The run was that verbose: otherwise the search would prove nothing.
         assert "task path: " in run.output
     assert playbooks <= complete.verbose
 

@@ -1,4 +1,4 @@
-"""The end of the stack's life, by the commands that a user types."""
+"""The end of the stack's life cycle, by the commands that a user types."""
 
 from __future__ import annotations
 

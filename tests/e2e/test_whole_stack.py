@@ -1,7 +1,6 @@
-"""The whole path on this machine, by the commands that a user types: the first place of the stack's life.
+"""The whole path on this machine, by the commands that a user types: the beginning of the stack's life cycle.
 
-Each test needs the one before it: the state is the stack itself, as it is for a user. What comes next, and the end:
-ORDER in conftest.py.
+Each test needs the one before it, since all use the same stack. What comes next is in ORDER of conftest.py.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def test_the_plan_of_an_empty_account_names_every_kind_and_writes_nothing(stack:
     plan = stack.playbook("site.yml", "--check")
     assert plan.changed > 20
     for name in ("VPC", "subnet", "bucket", "cluster", "function", "launch template"):
-        assert re.search(name, plan.output, re.IGNORECASE), f"the plan does not speak of {name}"
+        assert re.search(name, plan.output, re.IGNORECASE), f"the plan does not name a {name}"
     assert stack.outputs() == before
     assert before["network"]["vpc_id"] is None
     assert before["bucket"]["name"] is None

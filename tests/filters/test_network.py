@@ -582,3 +582,12 @@ def test_foreign_subnets_are_no_conflict_and_neither_is_nothing(network: ModuleT
     hand = {"id": "subnet-9", "cidr_block": "10.20.64.0/24", "availability_zone": "eu-west-1b", "tags": {}}
     current = network.network_current(gathered(subnets={"subnets": [hand]}), NAME, OWNER)
     assert network.network_conflict(current, layout, OWNER, 1) == ""
+
+
+def test_a_foreign_vpc_is_no_conflict_since_it_is_refused_as_foreign(network: ModuleType) -> None:
+    found = gathered()
+    found["vpcs"]["vpcs"][1]["tags"] = {"Name": NAME}
+    layout = network.network_layout("10.30.0.0/16", NAME, ZONES[:1], "single", 4)
+    current = network.network_current(found | {"subnets": {"subnets": []}}, NAME, OWNER)
+    assert current["vpc"]["id"] == "vpc-1"
+    assert network.network_conflict(current, layout, OWNER, 1) == ""

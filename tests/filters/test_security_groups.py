@@ -189,12 +189,12 @@ def test_the_current_state_has_the_groups_of_the_role_alone(filters: ModuleType)
         "ingress": filters.security_groups_rules([entry(group="shop-app", description="Application host")]),
         "egress": [],
         "tags": {"Name": "shop-database"},
-        "named_by": [],
+        "referenced_by": [],
     }
     assert {rule["group_name"] for rule in current["shop-app"]["egress"]} == {"shop-database", "sg-elsewhere"}
 
 
-def test_a_group_is_named_by_those_that_are_deleted_after_it(filters: ModuleType) -> None:
+def test_a_group_is_referenced_by_those_that_are_deleted_after_it(filters: ModuleType) -> None:
     groups = [
         group("shop-app", egress=[naming("shop-database", "shop-app")]),
         group("shop-function", ingress=[naming("shop-app")], egress=[naming("shop-database")]),
@@ -202,14 +202,16 @@ def test_a_group_is_named_by_those_that_are_deleted_after_it(filters: ModuleType
         group("foreign", ingress=[naming("shop-app")]),
     ]
     current = filters.security_groups_current({"groups": {"security_groups": groups}}, NAMES)
-    named_by = {name: [other["name"] for other in found["named_by"]] for name, found in current.items()}
+    referenced_by = {name: [other["name"] for other in found["referenced_by"]] for name, found in current.items()}
     # A group that is deleted before cannot be revoked any rules: the module would create it again.
-    assert named_by == {
+    assert referenced_by == {
         "shop-app": ["shop-function", "shop-database"],
         "shop-function": ["shop-database"],
         "shop-database": [],
     }
-    assert current["shop-function"]["named_by"] == [{"name": "shop-database", "description": "Group shop-database"}]
+    assert current["shop-function"]["referenced_by"] == [
+        {"name": "shop-database", "description": "Group shop-database"}
+    ]
 
 
 @pytest.mark.parametrize("groups", [{}, {"security_groups": []}, {"security_groups": [group("default")]}])

@@ -49,7 +49,7 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.originalname == test_scenario.__name__
     }
-    # Of several processes of tests each has its share: more at a time would only hold the others up.
+    # Each of several test processes has its share: more at a time would only delay the others.
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     with ThreadPoolExecutor(max_workers=max((os.cpu_count() or 1) // processes, 1)) as pool:
         yield {name: pool.submit(run, name, tmp_path_factory.mktemp(name)) for name in sorted(chosen)}
@@ -61,5 +61,5 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def test_scenario(scenario: str, runs: Runs) -> None:
     result = runs[scenario].result()
     assert result.returncode == 0, result.stdout
-    # Molecule passes over a step whose playbook it cannot find, and still ends well.
+    # Molecule skips a step whose playbook it cannot find, and still succeeds.
     assert "missing=0" in result.stdout, result.stdout

@@ -1,4 +1,4 @@
-"""What a playbook refuses before it touches anything, and what it says."""
+"""What playbooks refuse before they change anything, and their messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OWNER = {"Project": "csv-to-aurora", "Environment": "stage"}
 
 
 def plan_of(tmp_path: Path, before: Mapping[str, object], after: Mapping[str, object]) -> tuple[int, str]:
-    """Compare a bucket as found with what it should be, as every role does before it writes."""
+    """Plan the change of a bucket, as every role does before it writes."""
     playbook = tmp_path / "plan.yml"
     task = {
         "name": "Compare",
@@ -36,7 +36,7 @@ def plan_of(tmp_path: Path, before: Mapping[str, object], after: Mapping[str, ob
     [({}, {}), (OWNER | {"Environment": "dev"}, {"tags": OWNER, "versioning": "Enabled"})],
     ids=["untagged-removal", "others-change"],
 )
-def test_what_is_not_ours_is_neither_changed_nor_removed(
+def test_a_foreign_resource_is_neither_changed_nor_removed(
     tmp_path: Path, tags: Mapping[str, str], after: Mapping[str, object]
 ) -> None:
     code, output = plan_of(tmp_path, {"tags": tags, "versioning": "Suspended"}, after)
@@ -44,14 +44,14 @@ def test_what_is_not_ours_is_neither_changed_nor_removed(
     assert "bucket uploads exists but does not carry the tag" in output
 
 
-def test_what_is_ours_is_let_through(tmp_path: Path) -> None:
+def test_a_resource_with_the_stacks_tags_is_not_refused(tmp_path: Path) -> None:
     wanted = {"tags": OWNER, "versioning": "Enabled"}
     code, output = plan_of(tmp_path, {"tags": OWNER, "versioning": "Suspended"}, wanted)
     assert code == 0, output
     assert "does not carry" not in output
 
 
-def test_a_host_that_lets_nobody_in_is_given_up_with_what_to_look_at(tmp_path: Path) -> None:
+def test_a_host_that_refuses_the_login_is_given_up_with_what_to_check(tmp_path: Path) -> None:
     playbook = tmp_path / "reach.yml"
     playbook.write_text(
         json.dumps(
@@ -105,7 +105,7 @@ def test_teardown_with_another_answer_removes_nothing() -> None:
     assert "Nothing was removed: the answer was not csv-to-aurora-dev" in " ".join((run.stdout + run.stderr).split())
 
 
-def test_a_password_that_nobody_has_is_not_rotated() -> None:
+def test_an_account_without_a_password_is_not_rotated() -> None:
     run = ansible_command(
         "ansible-playbook",
         "playbooks/rotate.yml",

@@ -1,4 +1,4 @@
-"""The programs that the role mysql_client installs where the database is shown tokens."""
+"""The programs that the role mysql_client installs for logins with IAM authentication tokens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEMPLATES = Path(__file__).parents[2] / "roles/mysql_client/templates"
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
-    """The folder of both, with a stand-in for the client that says what it is given."""
+    """The folder of both, with a replacement for the client that prints its input."""
     client = tmp_path / "client"
     client.write_text('#!/bin/sh\necho "$@"\ncat "${1#*=}"\nenv\n')
     client.chmod(0o755)
@@ -34,7 +34,7 @@ def programs(tmp_path: Path) -> Path:
                 mysql_client_token_program=tmp_path / "database-token",
             )
         )
-        # The interpreter that has boto3 here, and the stand-in.
+        # The interpreter that has boto3 here, and the replacement.
         text = text.replace("/usr/bin/python3", sys.executable).replace("/usr/bin/mysql", str(client))
         (tmp_path / name).write_text(text + "\n")
         (tmp_path / name).chmod(0o755)

@@ -19,7 +19,7 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="session")
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """The second emulator, so that what converges leans on no single emulator's habits."""
+    """The second emulator, so that what converges does not depend on the peculiarities of one."""
     with servers.moto(tmp_path_factory.mktemp("moto")) as url:
         yield Cloud("moto", url)
 

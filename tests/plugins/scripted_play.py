@@ -1,4 +1,4 @@
-"""Runs tasks of a test with a module that answers as it is told to, for what an emulator cannot be made to answer."""
+"""Runs tasks of a test with a module whose results the test writes, for responses that no emulator gives."""
 
 from __future__ import annotations
 
@@ -75,13 +75,13 @@ if __name__ == "__main__":
 
 
 def aws_error(code: str, message: str = "AWS does not want to.") -> dict[str, Any]:
-    """Return the answer of a module that failed at a call of AWS."""
+    """Return the result of a module that failed at a call to AWS."""
     return {"failed": True, "msg": f"It failed: {message}", "error": {"code": code, "message": message}}
 
 
 @dataclass
 class Play:
-    """What a play of tasks did: ``results`` by the tasks' names, and what the run printed."""
+    """What a play did: ``results`` by the tasks' names, and what the run printed."""
 
     folder: Path
     results: dict[str, Any]
@@ -105,7 +105,7 @@ def scripted(call: str, **options: Any) -> dict[str, Any]:
 
 
 def play(folder: Path, tasks: dict[str, dict[str, Any]], *arguments: str, **keywords: Any) -> Play:
-    """Run tasks, each of them whatever becomes of the others.
+    """Run tasks, each whether the others fail or not.
 
     Args:
         folder: An empty folder.

@@ -71,7 +71,7 @@ def test_filter_pattern(cloud: Cloud, log_group: str) -> None:
 
 
 def test_stream_prefix_and_pages() -> None:
-    # Neither emulator looks at the prefix, and neither hands out pages this small: hence the stub at the API's edge.
+    # Neither emulator filters by the prefix, and neither returns pages this small: hence botocore's stub.
     client = boto3.client("logs", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
     params = {"log_group_name": "/events", "log_stream_name_prefix": "b/", "filter_pattern": None}
     request = {"logGroupName": "/events", "startTime": 1, "endTime": 9, "logStreamNamePrefix": "b/"}

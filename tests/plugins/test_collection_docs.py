@@ -1,4 +1,4 @@
-"""What the collections document is what their modules take, and what ansible-doc can show."""
+"""The documentation of the collections agrees with the options of their modules, and ansible-doc can show it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def documented() -> dict[str, Any]:
 
 
 def argument_spec(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Return the options that a module takes, its connection options included."""
+    """Return the options of a module, its connection options included."""
 
     class TakenError(Exception):
         """Ends the module once its options are known."""

@@ -12,7 +12,7 @@ import pytest
 from emulated_cloud import Cloud
 
 ROLE = "arn:aws:iam::123456789012:role/flow-logs"
-OURS = {"Project": "csv", "Environment": "test"}
+TAGS = {"Project": "csv", "Environment": "test"}
 
 only_moto = pytest.mark.parametrize("cloud", ["moto"], indirect=True)
 
@@ -52,7 +52,7 @@ def test_flow_log_through_its_life(cloud: Cloud, vpc: str, log_group: str) -> No
         "destination": log_group,
         "iam_role_arn": ROLE,
         "max_aggregation_interval": 60,
-        "tags": OURS,
+        "tags": TAGS,
     }
 
     planned = cloud.run("ec2_vpc_flow_log", check=True, **settings)
@@ -68,7 +68,7 @@ def test_flow_log_through_its_life(cloud: Cloud, vpc: str, log_group: str) -> No
     assert created["current"] == []
     (flow_log,) = stored(cloud, vpc)
     assert flow_log["FlowLogId"] == created["flow_log_id"]
-    assert stored_tags(cloud, created["flow_log_id"]) == OURS
+    assert stored_tags(cloud, created["flow_log_id"]) == TAGS
 
     for check in (False, True):
         again = cloud.run("ec2_vpc_flow_log", check=check, **settings)
@@ -77,17 +77,17 @@ def test_flow_log_through_its_life(cloud: Cloud, vpc: str, log_group: str) -> No
         assert again["current"] == [again["flow_log"]]
 
     # Tags are changed in place.
-    retagged = {**settings, "tags": {**OURS, "Owner": "me"}}
+    retagged = {**settings, "tags": {**TAGS, "Owner": "me"}}
     assert cloud.run("ec2_vpc_flow_log", check=True, **retagged)["changed"]
-    assert stored_tags(cloud, created["flow_log_id"]) == OURS
+    assert stored_tags(cloud, created["flow_log_id"]) == TAGS
     changed = cloud.run("ec2_vpc_flow_log", **retagged)
     assert changed["changed"]
     assert changed["flow_log_id"] == created["flow_log_id"]
-    assert stored_tags(cloud, created["flow_log_id"]) == {**OURS, "Owner": "me"}
+    assert stored_tags(cloud, created["flow_log_id"]) == {**TAGS, "Owner": "me"}
     kept = cloud.run("ec2_vpc_flow_log", **{**settings, "purge_tags": False})
     assert not kept["changed"], kept["diff"]
 
-    # Anything else means a new flow log in the place of the old one.
+    # Any other change replaces the flow log.
     refused = {**settings, "traffic_type": "REJECT"}
     planned = cloud.run("ec2_vpc_flow_log", check=True, **refused)
     assert planned["changed"]
@@ -130,7 +130,7 @@ def test_every_immutable_setting_replaces(cloud: Cloud, vpc: str, log_group: str
         assert result["diff"]["after"][option] == value
         assert len(stored(cloud, vpc)) == 1
         assert not cloud.run("ec2_vpc_flow_log", **settings)["changed"], option
-    # What is not given stays: the format survives a replacement that does not name it.
+    # Options that are not given are kept: the format is kept by a replacement that does not name it.
     del settings["log_format"]
     cloud.run("ec2_vpc_flow_log", **{**settings, "traffic_type": "ACCEPT"})
     assert stored(cloud, vpc)[0]["LogFormat"] == "${version} ${srcaddr} ${action}"
@@ -143,15 +143,15 @@ def test_a_moved_destination_replaces_the_flow_log_with_our_tags_only(cloud: Clo
     theirs = cloud.run(
         "ec2_vpc_flow_log", resource_id=vpc, destination=log_group, iam_role_arn=ROLE, tags={"Project": "audit"}
     )
-    first = cloud.run("ec2_vpc_flow_log", resource_id=vpc, destination=f"arn:aws:s3:::{buckets[0]}", tags=OURS)
-    second = cloud.run("ec2_vpc_flow_log", resource_id=vpc, destination=f"arn:aws:s3:::{buckets[1]}", tags=OURS)
+    first = cloud.run("ec2_vpc_flow_log", resource_id=vpc, destination=f"arn:aws:s3:::{buckets[0]}", tags=TAGS)
+    second = cloud.run("ec2_vpc_flow_log", resource_id=vpc, destination=f"arn:aws:s3:::{buckets[1]}", tags=TAGS)
     assert first["changed"]
     assert second["changed"]
     assert {found["FlowLogId"] for found in stored(cloud, vpc)} == {theirs["flow_log_id"], second["flow_log_id"]}
 
-    assert cloud.run("ec2_vpc_flow_log", resource_id=vpc, tags=OURS, state="absent")["changed"]
+    assert cloud.run("ec2_vpc_flow_log", resource_id=vpc, tags=TAGS, state="absent")["changed"]
     assert [found["FlowLogId"] for found in stored(cloud, vpc)] == [theirs["flow_log_id"]]
-    assert not cloud.run("ec2_vpc_flow_log", resource_id=vpc, tags=OURS, state="absent")["changed"]
+    assert not cloud.run("ec2_vpc_flow_log", resource_id=vpc, tags=TAGS, state="absent")["changed"]
 
 
 def test_check_mode_of_an_absent_flow_log_reads_those_with_the_tags(cloud: Cloud, vpc: str, log_group: str) -> None:
@@ -161,14 +161,14 @@ def test_check_mode_of_an_absent_flow_log_reads_those_with_the_tags(cloud: Cloud
     cloud.client("s3").create_bucket(Bucket="audit", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     cloud.run("ec2_vpc_flow_log", **foreign)
     created = cloud.run(
-        "ec2_vpc_flow_log", resource_id=vpc, destination=log_group, iam_role_arn=ROLE, traffic_type="REJECT", tags=OURS
+        "ec2_vpc_flow_log", resource_id=vpc, destination=log_group, iam_role_arn=ROLE, traffic_type="REJECT", tags=TAGS
     )
     (found,) = cloud.run("ec2_vpc_flow_log", check=True, **read)["current"]
     assert found["flow_log_id"] == created["flow_log_id"]
     assert found["resource_id"] == vpc
     assert found["traffic_type"] == "REJECT"
     assert found["destination"] == log_group
-    assert found["tags"] == OURS
+    assert found["tags"] == TAGS
     assert len(stored(cloud, vpc)) == 2
     assert cloud.run("ec2_vpc_flow_log", check=True, **{**read, "resource_id": "vpc-00000000"})["current"] == []
 

@@ -183,7 +183,7 @@ def test_zero_reserved_executions_is_a_value_and_not_none(cloud: Cloud, function
     assert stored_concurrency(cloud, function) is None
 
 
-# moto has no such call: that every other test runs with moto shows that it is not made there.
+# moto has no such call: the other tests, which run with moto, show that it is not made there.
 @only_ministack
 def test_recursion_is_left_as_it_is_unless_it_is_given(cloud: Cloud, function: str) -> None:
     planned = cloud.run(MODULE, check=True, function_name=function, recursive_loop="Allow")
@@ -225,7 +225,7 @@ def test_a_number_out_of_range_is_named(ministack: Cloud, option: str, value: An
 
 
 def test_a_failure_has_cause_and_fix_in_one_line(moto: Cloud) -> None:
-    # moto answers a call that it does not have with a page of HTML.
+    # moto responds to a call that it does not have with a page of HTML.
     name = f"function-{uuid4().hex[:8]}"
     client = moto.client("lambda")
     role = moto.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
@@ -256,7 +256,7 @@ def test_a_failure_has_cause_and_fix_in_one_line(moto: Cloud) -> None:
 def test_what_says_not_yet_is_retried_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, code: str, said: str, *, retried: bool
 ) -> None:
-    # Neither emulator has a function that is busy or a role that is too new.
+    # Neither emulator has a function with an update in progress, or a role that cannot be assumed yet.
     pauses: list[float] = []
     monkeypatch.setattr("time.sleep", pauses.append)
     client = boto3.client("lambda", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")

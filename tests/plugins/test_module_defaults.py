@@ -1,4 +1,4 @@
-"""One entry in module_defaults connects the modules of three collections, and no secret of it is shown."""
+"""One entry in module_defaults connects the modules of three collections, and its secrets are not shown."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PLAYBOOK = """
 def test_one_entry_serves_three_collections_and_shows_no_secret(moto: Cloud, tmp_path: Path) -> None:
     playbook = tmp_path / "defaults.yml"
     playbook.write_text(PLAYBOOK.format(region=REGION, endpoint=moto.endpoint))
-    # Nothing of the environment stands in for a default that did not arrive.
+    # No environment variable replaces a default that did not arrive.
     run = run_playbook(playbook, "-vvvv", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="", AWS_REGION="", AWS_URL="")
     assert run.returncode == 0, run.stdout + run.stderr
     assert "secret-of-module-defaults" not in run.stdout + run.stderr

@@ -1,4 +1,4 @@
-"""Which answers of AWS mean 'not yet', and which are failures: the words are those that AWS uses."""
+"""Which errors of AWS mean 'not yet', and which are failures: the messages are those of AWS."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from botocore.retries.standard import ThrottledRetryableChecker, TransientRetrya
 
 from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.not_yet import NOT_YET, error_of, not_yet
 
-ACTIONS = ("create", "update", "replace", "delete")
-WRITES = ("create", "update", "replace")
-DELETES = ("delete", "replace")
-NEW = ("create", "replace")
+ACTIONS = ("create", "update", "delete")
+WRITES = ("create", "update")
+DELETES = ("delete",)
+NEW = ("create",)
 
 Row = tuple[str, str, tuple[str, ...], str]
 
@@ -151,7 +151,7 @@ ANSWERS: list[Row] = [
     ),
 ]
 
-# Answers that look alike, and that no waiting helps against.
+# Errors that look alike, and for which waiting does not help.
 FAILURES = [
     ("AccessDenied", "User: arn:aws:iam::123456789012:user/ci is not authorized to perform: iam:CreateRole"),
     ("AccessDeniedException", "User: arn:aws:iam::123456789012:user/ci is not authorized"),
@@ -164,6 +164,8 @@ FAILURES = [
     ("InvalidArgument", "Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules"),
     ("InvalidRequestException", "The parameter RecoveryWindowInDays is out of range"),
     ("InvalidAMIID.NotFound", "The image id '[ami-0a1]' does not exist"),
+    # ec2_eip tags an address that it has allocated: run again, it would allocate another.
+    ("InvalidElasticIpID.NotFound", "The elasticIp ID 'eipalloc-0a1' does not exist"),
     ("InvalidAMIID.Malformed", 'Invalid id: "ami"'),
     ("InvalidSubnetID.Malformed", "Invalid id"),
     ("InvalidGroup.Duplicate", "The security group 'stage-app' already exists"),
@@ -187,7 +189,7 @@ def failed(code: str, message: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("code", "message", "actions", "why"), ANSWERS, ids=lambda value: str(value)[:40])
-def test_not_yet_is_told_from_the_code_the_message_and_the_action(
+def test_not_yet_follows_from_the_code_the_message_and_the_action(
     code: str, message: str, actions: tuple[str, ...], why: str
 ) -> None:
     for action in ACTIONS:
@@ -226,7 +228,7 @@ def test_no_code_is_listed_twice_for_one_message(alternative: str) -> None:
 
 
 def test_what_botocore_tries_again_is_not_yet_here_too() -> None:
-    # These two are no rates: quotas of the account, and transactions and capacity of services that are not used here.
+    # Not about rates: quotas of the account, and transactions and capacity of services that are not used here.
     others = {"LimitExceededException", "ProvisionedThroughputExceededException", "TransactionInProgressException"}
     tried = {
         *ThrottledRetryableChecker._THROTTLED_ERROR_CODES,  # type: ignore[attr-defined]
@@ -246,7 +248,7 @@ def test_a_module_that_wraps_the_exception_in_its_own_words_is_understood() -> N
     assert not_yet(notification, "create") is not None
     endpoint = {"msg": "RouteAlreadyExists for one of the route tables - update is not supported by this API"}
     assert error_of(endpoint)[0] == "RouteAlreadyExists"
-    assert not_yet(endpoint, "replace") is not None
+    assert not_yet(endpoint, "create") is not None
     # ec2_instance asks IAM for a new profile before EC2 does.
     instance = {"msg": "Could not find IAM instance profile stage-app"}
     assert error_of(instance)[0] == "NoSuchEntity"

@@ -1,4 +1,4 @@
-"""A whole playbook's plan: asked for with the options of the run that asks, and shown alone."""
+"""The plan of a whole playbook: made with the options of the run that asks for it, and shown alone."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_warnings_of_the_playbook_are_shown(project: Path) -> None:
     ],
     ids=["loop", "module", "syntax"],
 )
-def test_a_failure_is_told_in_the_playbook_s_words_and_is_no_plan(
+def test_a_failure_is_reported_in_the_playbook_s_words_and_is_no_plan(
     project: Path, spoil: dict[str, object], said: str
 ) -> None:
     if "site" in spoil:

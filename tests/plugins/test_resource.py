@@ -1,4 +1,4 @@
-"""The action that compares one resource, refuses, applies, tries again and reports; and the kinds that it knows."""
+"""The action that compares one resource, refuses, applies, retries and reports; and the kinds that it knows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 from emulated_cloud import Cloud
-from scripted_play import Play, aws_error, play, scripted
+from scripted_play import SCRIPTED, Play, aws_error, play, scripted
 
 from ansible_collections.csv_to_aurora.aws.plugins.action import resource
 from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils import kinds, modules
@@ -96,6 +96,20 @@ TASKS: dict[str, dict[str, Any]] = {
     "not retried": task(
         current=SMALL, remove=scripted("not retried", answers=[aws_error("InvalidVpcID.NotFound", "No VPC.")])
     ),
+    "retried when replaced": task(
+        current=SMALL,
+        desired=LARGE,
+        replace_on=["size"],
+        remove=scripted("removed"),
+        apply=scripted("recreated", answers=[aws_error("InvalidSubnetID.NotFound"), {"changed": True}]),
+    ),
+    "not retried when replaced": task(
+        current=SMALL,
+        desired=LARGE,
+        replace_on=["size"],
+        remove=scripted("missing", answers=[aws_error("InvalidInstanceID.NotFound", "No instance.")]),
+        apply=FAILING,
+    ),
     # Failures
     "fix of its own": task(desired=LARGE, apply=scripted("fix", answers=[aws_error("UnauthorizedOperation", "No.")])),
     "no AWS error": task(desired=LARGE, apply=scripted("other", answers=[{"failed": True, "msg": "No\n such  size."}])),
@@ -137,6 +151,7 @@ MISTAKES: dict[str, dict[str, Any]] = {
     "apply is text": task(desired=LARGE, apply="{{ something }}"),
     "apply has two modules": task(desired=LARGE, apply={**FAILING, "amazon.aws.s3_bucket": {}}),
     "apply has a short name": task(desired=LARGE, apply={"s3_bucket": {}}),
+    "options are text": task(desired=LARGE, apply={SCRIPTED: "{{ 'hunt' ~ 'er2' }}"}),
     "apply has no mapping": task(desired=LARGE, apply=[{"amazon.aws.s3_bucket": ["x"]}]),
 }
 
@@ -401,8 +416,17 @@ def test_not_yet_depends_on_the_action(applied: Play) -> None:
     )
 
 
+def test_of_a_replacement_not_yet_depends_on_the_step(applied: Play) -> None:
+    assert (len(applied.calls("removed")), len(applied.calls("recreated"))) == (1, 2)
+    assert applied.results["retried when replaced"]["failed"] is False
+    assert len(applied.calls("missing")) == 1
+    assert applied.results["not retried when replaced"]["msg"].startswith(
+        "The thing t could not be replaced: InvalidInstanceID.NotFound: No instance."
+    )
+
+
 class Clock:
-    """Time that passes only while somebody sleeps."""
+    """Time that passes only in sleep."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -434,7 +458,7 @@ def test_pauses_grow_and_each_wait_is_shown_now_and_then(waiting: SimpleNamespac
     with pytest.raises(
         Exception, match=r"^The bucket customers could not be created within 300 s \(AWS limits the rate"
     ):
-        waiting.action.call_until_accepted(modules.Call("a.b.c", {}), plan, {})
+        waiting.action.call_until_accepted(modules.Call("a.b.c", {}), plan, "create", {})
     assert waiting.clock.pauses[:6] == [1, 2, 4, 8, 10, 10]
     assert 290 <= sum(waiting.clock.pauses) <= 300
     assert waiting.shown[0] == "  waiting: bucket customers: AWS limits the rate of calls (25 s)"
@@ -446,7 +470,7 @@ def test_the_timeout_is_an_option(waiting: SimpleNamespace, timeout: object, pau
     waiting.action._task.args["timeout"] = timeout
     with pytest.raises(Exception, match="could not be created within"):
         waiting.action.call_until_accepted(
-            modules.Call("a.b.c", {}), resource.plan_of("bucket", "c", {}, {"a": 1}, []), {}
+            modules.Call("a.b.c", {}), resource.plan_of("bucket", "c", {}, {"a": 1}, []), "create", {}
         )
     assert waiting.clock.pauses == pauses or (pauses is None and len(waiting.clock.pauses) > 20)
 
@@ -478,7 +502,10 @@ def test_nothing_is_applied_after_a_failure(applied: Play) -> None:
         ("AuthFailure", "log in again"),
         ("VpcLimitExceeded", "Service Quotas"),
         ("DBClusterQuotaExceededFault", "Service Quotas"),
-        ("InsufficientInstanceCapacity", "Service Quotas"),
+        ("TooManyBuckets", "Service Quotas"),
+        ("RequestLimitExceeded", modules.FIX),
+        ("InsufficientInstanceCapacity", "another instance type or availability zone"),
+        ("InsufficientDBInstanceCapacity", "another instance type or availability zone"),
         ("DependencyViolation", "does not manage uses it"),
         ("BucketAlreadyExists", "choose another project or bucket_name"),
         ("ValidationError", modules.FIX),
@@ -516,11 +543,14 @@ def test_an_exception_is_kept_as_text(exception: object, text: str) -> None:
         ("apply is text", "resource: 'apply' of thing t has to be one module by its full name with a mapping of its "),
         ("apply has two modules", "resource: 'apply' of thing t has to be one module by its full name"),
         ("apply has a short name", "resource: 'apply' of thing t has to be one module by its full name"),
+        # Not with the text, which may hold a secret.
+        ("options are text", "The options of example.cloud.scripted have to be a mapping."),
         ("apply has no mapping", "resource: 'apply' of thing t has to be one module by its full name"),
     ],
 )
 def test_a_mistake_in_a_task_is_named(applied: Play, name: str, said: str) -> None:
     assert applied.results[name]["msg"].startswith(said)
+    assert "hunter2" not in applied.output
 
 
 def test_the_connection_s_options_are_those_of_aws_modules() -> None:
@@ -557,8 +587,8 @@ def test_under_check_a_refusal_is_reported_with_the_difference(checked: Play) ->
 
 def test_parents_are_needed_when_something_is_applied(applied: Play, planned: Play, checked: Play) -> None:
     assert applied.results["needs"]["msg"] == (
-        "The thing t needs the VPC and the gateway, which do not exist yet. Create them first: run the playbook "
-        "without --tags."
+        "The thing t needs the VPC and the gateway, which do not exist yet. Create them first: run "
+        "playbooks/site.yml without --tags."
     )
     assert applied.results["needs one"]["msg"].startswith(
         "The thing t needs the VPC, which does not exist yet. Create it first: "
@@ -686,7 +716,7 @@ def current(gathered: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_kinds_are_created_updated_and_deleted_without_being_told_how(cloud: Cloud, tmp_path: Path) -> None:
+def test_kinds_are_created_updated_and_deleted_without_apply(cloud: Cloud, tmp_path: Path) -> None:
     defaults = {"group/csv_to_aurora.aws.aws": cloud.connection}
     found: dict[str, dict[str, Any]] = {kind: {} for kind in STEPS}
     for step, action in enumerate(("create", "update", "delete")):
@@ -723,7 +753,7 @@ def test_a_role_that_is_replaced_gets_all_of_its_policies_again() -> None:
     action._task = SimpleNamespace(args={}, no_log=False)
     plan = resource.plan_of("IAM role", "r", ROLE, {**ROLE, "trust_policy": {}}, ["trust_policy"])
     names = [
-        (call.module, call.arguments.get("policy_name"), call.arguments.get("state")) for call in action.calls(plan)
+        (call.module, call.arguments.get("policy_name"), call.arguments.get("state")) for _, call in action.calls(plan)
     ]
     assert names == [
         ("amazon.aws.iam_role", None, "absent"),

@@ -1,4 +1,4 @@
-"""The module that lists what carries given tags."""
+"""The module that lists the resources with given tags."""
 
 from __future__ import annotations
 

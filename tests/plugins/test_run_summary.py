@@ -1,4 +1,4 @@
-"""The summary at the end of a run: what people read, and what is written for programs."""
+"""The summary at the end of a run: what is printed, and what is written as JSON."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ PLAYBOOK = """
       when: not ansible_check_mode
       vars:
         emulator_resource: {kind: emulator, name: "{{ found | length }} {{ item }}", action: create}
-    - name: Run something that nobody describes
+    - name: Run something without a description
       ansible.builtin.command: "true hunter2"
       changed_when: not found
       when: not ansible_check_mode
@@ -233,7 +233,7 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What switches the summary on."""
+        """The environment variables that enable the summary."""
         return {
             "ANSIBLE_CALLBACKS_ENABLED": "csv_to_aurora.aws.run_summary",
             "ANSIBLE_RUN_SUMMARY_PLAN_FILE": str(self.plan_file),
@@ -257,7 +257,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def resources(project: Project) -> list[tuple[str | None, str, str, str]]:
-    """What a plan can know of the changes of the first run."""
+    """The changes of the first run that a plan can predict."""
     made = project.folder / "made"
     return [
         ("store", "bucket", "data", "create"),
@@ -273,7 +273,7 @@ def resources(project: Project) -> list[tuple[str | None, str, str, str]]:
 
 @pytest.fixture(scope="module")
 def plan(project: Project) -> Run:
-    """The plan of an empty place."""
+    """The plan before anything exists."""
     return project.run({}, "--check")
 
 
@@ -286,7 +286,7 @@ def first(project: Project, plan: Run) -> Run:
 
 @pytest.fixture(scope="module")
 def second(project: Project, first: Run) -> Run:
-    """The run after that run, with everything unchanged."""
+    """The second run, in which everything is unchanged."""
     assert not first.plan["check"]
     return project.run({"versioning": True, "zone": "a", "password": "hunter2"})
 
@@ -340,7 +340,7 @@ def test_a_diff_is_what_the_module_told(plan: Run, project: Project) -> None:
     assert bucket["module"] == "csv_to_aurora.aws.resource"
     assert bucket["diff"]["before"] == {}
     assert bucket["diff"]["after"] == {"versioning": True, "tags": 1}  # of two tasks
-    # Files are always compared, but their content is for those who ask for it.
+    # Files are always compared, but their content is shown only with --diff.
     assert file["diff"] is None
     asked = project.run({"versioning": False, "zone": "a"}, "--check", "--diff")
     assert asked.plan["changes"][0]["fields"] == ["versioning"]
@@ -381,7 +381,7 @@ def test_colours_on_a_terminal_only(tmp_path: Path, plan: Run) -> None:
             while chunk := os.read(controller, 65536):
                 output += chunk
         except OSError:
-            pass  # how a terminal says that its other end is closed
+            pass  # how a terminal reports that its other end is closed
         os.close(controller)
     (line,) = [line for line in output.decode().splitlines() if "would delete" in line]
     assert "\x1b[" in line

@@ -17,7 +17,7 @@ from ansible_collections.csv_to_aurora.aws.plugins.modules.s3_bucket_purge impor
 
 
 def contents(cloud: Cloud, bucket: str) -> dict[str, int]:
-    """Return how much of each kind the bucket holds, by the module's names."""
+    """Return how many of each kind the bucket contains, by the module's names."""
     client = cloud.client("s3")
     listing = client.list_object_versions(Bucket=bucket)
     return {
@@ -102,7 +102,7 @@ def test_a_bucket_that_does_not_exist_is_empty(cloud: Cloud) -> None:
         assert counts(result) == EMPTY
 
 
-# moto does not find a page's beginning when the version at the end of the last page is gone.
+# moto does not find the next page when the last version of the previous one is deleted.
 @pytest.mark.parametrize("cloud", ["ministack"], indirect=True)
 def test_more_than_one_page(cloud: Cloud) -> None:
     name = f"purge-{uuid4().hex[:12]}"

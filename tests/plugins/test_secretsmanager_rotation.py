@@ -19,7 +19,7 @@ def secret(cloud: Cloud) -> str:
 
 
 def value(cloud: Cloud, secret: str, label: str = "AWSCURRENT") -> str:
-    """What is read under a label."""
+    """Return the value of a staging label."""
     response = cloud.client("secretsmanager").get_secret_value(SecretId=secret, VersionStage=label)
     return str(response["SecretString"])
 

@@ -132,7 +132,7 @@ def test_a_queue_through_its_life(cloud: Cloud) -> None:
 
 
 def test_the_call_that_creates_a_queue_tags_it() -> None:
-    # Emulators do not show with which call a tag came: hence the stub at the API's edge.
+    # Emulators do not show which call set a tag: hence botocore's stub.
     client = boto3.client("sqs", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
     url, arn = "https://sqs.eu-west-1.amazonaws.com/123456789012/q", "arn:aws:sqs:eu-west-1:123456789012:q"
     with Stubber(client) as stub:

@@ -59,7 +59,7 @@ def playbook(tmp_path: Path) -> Path:
 
 
 def stored(cloud: Cloud, name: str) -> dict[str, Any] | None:
-    """Return what the parameter holds, None where there is none."""
+    """Return the value of the parameter, None where there is none."""
     client = cloud.client("ssm")
     try:
         value: dict[str, Any] = json.loads(client.get_parameter(Name=name)["Parameter"]["Value"])
@@ -188,7 +188,7 @@ def test_an_interrupted_run_releases_its_lock_unless_it_is_killed(
     working, ending = playbook.with_name("working"), playbook.with_name("ending")
     for path in (working, ending):
         os.mkfifo(path)
-    # The work says that it has begun, and ends only when the test lets it.
+    # The work reports that it has begun, and ends only when the test says so.
     work = f"sh -c 'echo begun > {working}; read line < {ending}'"
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     with subprocess.Popen(
@@ -204,7 +204,7 @@ def test_an_interrupted_run_releases_its_lock_unless_it_is_killed(
         assert stored(ministack, lock) is not None
         run.send_signal(number)
         run.wait(timeout=60)
-        # Where the work outlived the run, it is let go; where it did not, nobody reads.
+        # Where the work outlived the run, it can end now; where it did not, nothing reads.
         handle = os.open(ending, os.O_RDWR | os.O_NONBLOCK)
         os.write(handle, b"end\n")
         output = run.stdout.read() if run.stdout else ""

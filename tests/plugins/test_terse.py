@@ -1,4 +1,4 @@
-"""What people see of a run: what it changes, waits for and has to say."""
+"""What a run prints: changes, waits and messages."""
 
 from __future__ import annotations
 
@@ -185,6 +185,13 @@ HOSTS = """
 FILES = """
 - name: Main | Create the folder
   ansible.builtin.file: {path: "{{ folder }}/{{ inventory_hostname }}", state: directory, mode: "0755"}
+- name: Main | Install the packages
+  csv_to_aurora.aws.resource:
+    kind: packages
+    name: nftables
+    current: {}
+    desired: {installed: [nftables]}
+    apply: {ansible.builtin.command: {_raw_params: "true"}}
 - name: Main | Create the user of the database
   csv_to_aurora.aws.resource:
     kind: database user
@@ -331,7 +338,7 @@ def run(project: Path, *arguments: str, **environment: str) -> subprocess.Comple
 
 
 def shown(output: str) -> list[str]:
-    """Return the lines without banners' stars, empty lines and how long a busy machine took for a file."""
+    """Return the lines without banners' stars, empty lines and the time that a file took on a busy machine."""
     lines = [line.rstrip(" *") for line in output.splitlines() if line.strip()]
     return [re.sub(r" \(\d s\)$", "", line) if "bucket" not in line else line for line in lines]
 
@@ -393,18 +400,18 @@ def test_with_v_everything_is_shown(project: Path) -> None:
     ):
         assert line in full.stdout
     assert "hunter2" not in full.stdout + full.stderr
-    # Files are compared to know whether they are new, and that is not for everybody to read.
+    # Files are compared to know whether they are new; the difference must not be shown.
     assert "+hello again" not in full.stdout
     (project / "in/settings").unlink()
     assert "+hello again" in run(project, "--diff").stdout
 
 
 @pytest.mark.parametrize(("tasks", "said"), FAILURES.values(), ids=FAILURES.keys())
-def test_a_failure_is_told_in_one_sentence(tmp_path: Path, tasks: str, said: str) -> None:
+def test_a_failure_is_reported_in_one_sentence(tmp_path: Path, tasks: str, said: str) -> None:
     assert fail(tmp_path, tasks) == said.replace("FOLDER", str(tmp_path)).splitlines()
 
 
-def test_wrong_variables_of_a_role_are_told_one_by_one(project: Path) -> None:
+def test_wrong_variables_of_a_role_are_reported_one_by_one(project: Path) -> None:
     refused = run(project, "--extra-vars=store_name=market")
     assert refused.returncode == 2
     assert shown(refused.stdout)[1] == (
@@ -413,7 +420,7 @@ def test_wrong_variables_of_a_role_are_told_one_by_one(project: Path) -> None:
     )
 
 
-def test_a_host_that_cannot_be_reached_is_told_by_name(tmp_path: Path) -> None:
+def test_a_host_that_cannot_be_reached_is_reported_by_name(tmp_path: Path) -> None:
     playbook = FAILING.replace("localhost", "far").replace("failing", "files")
     tasks = "- name: Main | Look\n  ansible.builtin.command: 'true'\n"
     inventory = "all: {hosts: {far: {ansible_connection: ssh, ansible_host: 192.0.2.1, ansible_ssh_executable: /no}}}\n"
@@ -470,31 +477,34 @@ def test_one_other_machine_is_named_in_the_heading(lasting: Path) -> None:
         "PLAY [Configure]",
         "files on far",
         f"  created  directory {lasting}/far",
+        "  created  packages nftables",
         "files",
         "  created  database user app",
         f"  created  file {lasting}/far/report",
         "Configure",
         f"  created  file {lasting}/far/other on far",
-        "Run: 4 created, 0 updated, 0 deleted; 0 unchanged.",
+        "Run: 5 created, 0 updated, 0 deleted; 0 unchanged.",
     ]
 
 
 def test_several_machines_are_named_in_each_line(lasting: Path) -> None:
     lines = on_hosts(lasting, "far,farther")
     assert lines[:2] == ["PLAY [Configure]", "files"]
-    assert sorted(lines[2:6]) == [
+    assert sorted(lines[2:8]) == [
         "  created  database user app",
         f"  created  directory {lasting}/far on far",
         f"  created  directory {lasting}/farther on farther",
         f"  created  file {lasting}/far/report",
+        "  created  packages nftables on far",
+        "  created  packages nftables on farther",
     ]
-    assert lines[-1] == "Run: 6 created, 0 updated, 0 deleted; 0 unchanged."
+    assert lines[-1] == "Run: 8 created, 0 updated, 0 deleted; 0 unchanged."
 
 
 def test_the_controller_needs_no_mention(lasting: Path) -> None:
     lines = on_hosts(lasting, "near")
     assert not [line for line in lines if " on " in line]
-    # What is in the controller's folder for temporary files may be there to stay.
+    # Files in the controller's folder for temporary files may be permanent.
     assert "  created  file /tmp/csv-to-aurora-test-near" in lines
 
 
@@ -518,7 +528,7 @@ def on_a_terminal(project: Path, **environment: str) -> str:
             while chunk := os.read(controller, 65536):
                 output += chunk
         except OSError:
-            pass  # how a terminal says that its other end is closed
+            pass  # how a terminal reports that its other end is closed
         os.close(controller)
     return output.decode()
 

@@ -91,9 +91,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Play:
         ("gone", "gone", 2, []),
         ("a number", "number", 2, ["0"]),
         ("part of a pattern", "part", 2, ["available"]),
-        # AWS does not know it yet, and then does not answer.
+        # AWS does not know it yet, and then throttles.
         ("new", "new", 3, ["available"]),
-        # A call that was throttled is no sign that it is gone.
+        # A throttled call does not mean that it is gone.
         ("gone with an error", "gone error", 3, []),
     ],
 )
@@ -128,15 +128,15 @@ def test_the_module_gets_the_connection_and_templated_options(run: Play) -> None
         ),
         (
             "no time",
-            "The DB cluster stage is still creating after 0 s. Run the same command again: it goes on waiting.",
+            "The DB cluster stage is still creating after 0 s. Run the same command again: it continues to wait.",
         ),
         (
             "never there",
-            "The DB cluster stage is still not there yet after 0 s. Run the same command again: it goes on waiting.",
+            "The DB cluster stage is still not there yet after 0 s. Run the same command again: it continues to wait.",
         ),
         (
             "unknown",
-            "The DB cluster x is still in an unknown state after 0 s. Run the same command again: it goes on waiting.",
+            "The DB cluster x is still in an unknown state after 0 s. Run the same command again: it continues to wait.",
         ),
         (
             "refused",

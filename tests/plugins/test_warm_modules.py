@@ -1,4 +1,4 @@
-"""The callback that runs AWS modules in forks: the same results as without it, and no others touched."""
+"""The callback that runs AWS modules in forks: the same results as without it, and no other modules affected."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def results(cloud: Cloud, folder: Path, *, warm: bool) -> tuple[dict[str, Any], 
 
 
 def modules_started(output: str) -> int:
-    """How many modules were sent to a Python of their own."""
+    """How many modules ran in a new Python process."""
     return output.count("Using module file ")
 
 
@@ -107,6 +107,6 @@ def test_results_are_the_same_with_and_without(cloud: Cloud, tmp_path: Path) -> 
     assert "no_such_option" in warm["refused"]
     assert warm["missing"] == [True, True]
     assert warm["other"] == "42"
-    # The module with an environment, the command and the copied file (two modules) are run as ever.
+    # The module with an environment, the command and the copied file (two modules) are run as without it.
     assert modules_started(cold_output) - modules_started(warm_output) == 8
     assert modules_started(warm_output) == 4

@@ -1,4 +1,4 @@
-"""What the documents are filled in with."""
+"""Values of the variables in policy documents and recorded calls."""
 
 STACK = {
     "aws_region": "eu-west-1",

@@ -1,7 +1,7 @@
-"""The documents in files/policies against every call of a stack's whole life, by the local cloud's own evaluator.
+"""The documents in files/policies against every call of a stack's life cycle, with the local cloud's policy evaluator.
 
 calls.json has each distinct call of plan, site, load, verify, outputs, imports, replay, rotate and teardown, with the
-resource and the conditions that AWS would ask about; tools/permissions.py wrote it from a local cloud's record.
+resource and the condition keys that AWS would evaluate; tools/permissions.py wrote it from a local cloud's record.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ OTHER_STACK = {
 DEPLOYER = [name for name in permissions.names() if name.startswith("deployer-")]
 READER = [name for name in permissions.names() if name.startswith("reader")]
 READ = ("Describe", "Get", "List", "Filter", "Head")
-# Allowed to everybody, whatever policies say.
+# Allowed without any policy.
 FREE = {"sts:GetCallerIdentity"}
 
 Call = dict[str, Any]
@@ -47,7 +47,7 @@ Statement = dict[str, Any]
 
 
 def calls(stack: Mapping[str, str]) -> list[Call]:
-    """The recorded calls, as this stack would make them."""
+    """Return the recorded calls, as this stack would make them."""
     text = (HERE / "calls.json").read_text(encoding="utf-8")
     for variable, value in stack.items():
         text = text.replace("{{ " + variable + " }}", value)
@@ -72,7 +72,7 @@ def statements(names: list[str], stack: Mapping[str, str] = STACK) -> list[State
 
 
 def refused(made: list[Call], given: list[Statement]) -> list[Call]:
-    """The calls that these statements do not allow."""
+    """Return the calls that these statements do not allow."""
     parsed = [parse_policy_document({"Statement": given})]
     return [call for call in made if evaluate(asked(call), parsed).decision != "Allow"]
 
@@ -89,7 +89,7 @@ def asked(call: Call) -> EvalContext:
     )
 
 
-def told(call: Call) -> str:
+def line(call: Call) -> str:
     return f"{call['action']} on {call['resource']} {call['context']} ({', '.join(call['playbooks'])})"
 
 
@@ -108,7 +108,7 @@ def test_a_user_can_have_all_of_the_deployers_documents() -> None:
     assert 0 < len(DEPLOYER) <= MANAGED_POLICIES
 
 
-def test_the_record_is_of_a_whole_life() -> None:
+def test_the_record_is_of_a_whole_life_cycle() -> None:
     made = {playbook for call in CALLS for playbook in call["playbooks"]}
     assert made >= {"site", "plan", "outputs", "load", "verify", "imports", "replay", "rotate", "teardown"}
 
@@ -119,11 +119,11 @@ def test_the_record_is_of_a_whole_life() -> None:
 def test_every_call_is_allowed(by: list[Call], documents: list[str]) -> None:
     given = statements(documents)
     assert len(by) > 1
-    assert [told(call) for call in refused(by, given)] == []
+    assert [line(call) for call in refused(by, given)] == []
 
 
 def needless(documents: list[str], by: list[Call]) -> Iterator[str]:
-    """The statements that can be taken away without a call being refused."""
+    """Yield the statements without which all calls are still allowed."""
     for name in documents:
         for statement in permissions.document(name, STACK):
             rest = [one for one in statements(documents) if one != statement]
@@ -135,12 +135,12 @@ def needless(documents: list[str], by: list[Call]) -> Iterator[str]:
     ("by", "documents"), [(BY_DEPLOYER, DEPLOYER), (BY_READER, READER), (BY_FUNCTION, ["importer"])]
 )
 def test_each_statement_was_needed(by: list[Call], documents: list[str]) -> None:
-    excused = not_recorded()
+    excepted = not_recorded()
     without_reason = [
         name
         for name in needless(documents, by)
         if not all(
-            f"{name.split('/')[0]} {action}" in excused
+            f"{name.split('/')[0]} {action}" in excepted
             for one in permissions.document(name.split("/")[0])
             if one["Sid"] == name.split("/")[1]
             for action in permissions.listed(one["Action"])
@@ -150,7 +150,7 @@ def test_each_statement_was_needed(by: list[Call], documents: list[str]) -> None
 
 
 def unneeded(documents: list[str], by: list[Call]) -> set[str]:
-    """The actions of documents that no call asked for."""
+    """Return the actions of documents that no call needed."""
     asked = {(call["action"]) for call in by}
     return {
         f"{name} {action}"
@@ -167,11 +167,11 @@ def test_each_action_was_needed_or_has_its_reason() -> None:
         unneeded(DEPLOYER, BY_DEPLOYER)
         | unneeded(READER, BY_READER)
         | unneeded(["importer"], BY_FUNCTION)
-        # Local hosts and flow logs have no credentials, and the local database no tokens.
+        # Local hosts and flow logs have no credentials, and the local database accepts no tokens.
         | unneeded(["app_host", "app_host_login", "flow_logs", "importer_login"], [])
     )
     assert sorted(found - not_recorded()) == [], "no call needed it, and files/policies/exceptions.yml has no reason"
-    assert sorted(not_recorded() - found) == [], "files/policies/exceptions.yml excuses what a call needs"
+    assert sorted(not_recorded() - found) == [], "files/policies/exceptions.yml has what a call needs"
 
 
 def test_no_action_has_a_wildcard() -> None:
@@ -189,7 +189,7 @@ def test_each_statement_about_everything_has_its_reason() -> None:
 
 
 @pytest.mark.parametrize(("name", "user"), [("importer_login", "importer"), ("app_host_login", "application")])
-def test_whoever_logs_in_with_a_token_does_so_as_one_user_of_one_cluster(name: str, user: str) -> None:
+def test_a_login_with_a_token_is_as_one_user_of_one_cluster(name: str, user: str) -> None:
     users = "arn:aws:rds-db:eu-west-1:123456789012:dbuser:cluster-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     (statement,) = permissions.document(name, STACK)
     assert (statement["Action"], statement["Resource"]) == ("rds-db:connect", f"{users}/{user}")
@@ -202,7 +202,7 @@ def test_whoever_logs_in_with_a_token_does_so_as_one_user_of_one_cluster(name: s
 def test_a_role_may_log_in_with_tokens_where_they_are_used_and_the_cluster_is_known(
     login: str, cluster: str | None, *, may: bool
 ) -> None:
-    """None is a cluster that has not been looked for, an empty text one that is not there."""
+    """None is a cluster that has not been gathered, an empty string one that does not exist."""
     found = {
         "cluster_resource_id": cluster or None,
         "importer_username": "importer",
@@ -250,27 +250,26 @@ def test_the_reader_writes_nothing() -> None:
     assert refused(writes, given) == writes
 
 
-def test_only_one_document_reads_secrets_for_the_reader() -> None:
+def test_only_one_document_lets_the_reader_read_secrets() -> None:
     secret = [call for call in BY_READER if call["action"] == "secretsmanager:GetSecretValue"]
     assert secret
     assert refused(secret, statements(["reader"])) == secret
 
 
 def test_the_deployer_of_one_environment_changes_nothing_of_another() -> None:
-    # What AWS itself owns, and what belongs to nobody before it is somebody's.
-    nobodys = ("::image/*", ":network-interface/*", ":og:default:*", ":db:*", ":role/aws-service-role/*")
+    # What AWS owns, and what carries no tags yet.
+    unmanaged = ("::image/*", ":network-interface/*", ":og:default:*", ":db:*", ":role/aws-service-role/*")
     given = statements(DEPLOYER)
     foreign = [
         call
         for call in calls(OTHER_STACK)
         if call["who"] == "deployer"
         and not call["action"].split(":")[1].startswith(READ)
-        and not any(fnmatchcase(call["resource"], f"*{one}") for one in nobodys)
+        and not any(fnmatchcase(call["resource"], f"*{one}") for one in unmanaged)
     ]
     assert len(foreign) > 50
-    kept_out = refused(foreign, given)
-    let_through = [told(call) for call in foreign if call not in kept_out]
-    assert let_through == []
+    denied = refused(foreign, given)
+    assert [line(call) for call in foreign if call not in denied] == []
 
 
 def test_the_tables_are_those_of_the_documents() -> None:

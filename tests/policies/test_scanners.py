@@ -1,4 +1,4 @@
-"""What cloudsplaining and parliament say of the documents."""
+"""The findings of cloudsplaining and parliament in the documents."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def policy(*names: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, dict[str, list[str]]]:
-    """The findings of every document, and of what the deployer's say together."""
+    """The findings of every document, and of the deployer's documents together."""
     together = [name for name in permissions.names() if name.startswith("deployer-")]
     careless = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iam:*", "Resource": "*"}]}
     return scan(

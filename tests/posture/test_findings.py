@@ -1,4 +1,4 @@
-"""What `make scan` makes of the scanner's findings."""
+"""How `make scan` judges the scanner's findings."""
 
 from __future__ import annotations
 

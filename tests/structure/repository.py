@@ -1,6 +1,6 @@
-"""The rules that the repository's files keep, each a function from the project's root to a list of breaches.
+"""The rules that the repository's files keep, each a function from the project's root to a list of violations.
 
-A breach is one sentence that begins with the file it is in. test_structure.py applies the rules to this
+A violation is one sentence that begins with the name of the file. test_structure.py applies the rules to this
 repository, test_rules.py to small broken ones.
 """
 
@@ -29,7 +29,7 @@ AWS_COLLECTIONS = ("amazon.aws.", "community.aws.", "csv_to_aurora.aws.")
 
 # Roles that call AWS and yet are none that a play wires: no states, no connection; each with its reason.
 NO_AWS_ROLES: dict[str, str] = {
-    "local_cloud": "makes the emulator and the first user in it; all of it goes with the emulator",
+    "local_cloud": "starts the emulator and creates the first user in it; all of it ends with the emulator",
 }
 
 # Resources that no absent.yml names, since another resource takes them along: module → (module, reason).
@@ -49,7 +49,7 @@ NOTHING_TO_DESTROY: dict[str, str] = {
     "amazon.aws.ec2_tag": "tags go with what they are on",
     "amazon.aws.rds_cluster_snapshot": "a final snapshot is there to stay",
     "csv_to_aurora.aws.gather": "only reads",
-    "csv_to_aurora.aws.resource": "what it runs is looked at by itself",
+    "csv_to_aurora.aws.resource": "the modules that it runs are checked themselves",
     "csv_to_aurora.aws.wait_for": "only reads",
     "csv_to_aurora.aws.s3_bucket_purge": "only deletes",
     "csv_to_aurora.aws.sqs_message": "a message goes with its queue",
@@ -186,7 +186,7 @@ class Task:
         return str(self.arguments.get("state", ""))
 
 
-# The options by which an action of this project is told which modules to run.
+# The options that name the modules which an action of this project runs.
 RUN_BY: dict[str, tuple[str, ...]] = {
     "csv_to_aurora.aws.gather": ("modules",),
     "csv_to_aurora.aws.resource": ("apply", "create", "update", "remove"),
@@ -296,29 +296,29 @@ def roles_are_complete(root: Path) -> list[str]:
 @rule
 def defaults_agree_with_argument_specs(root: Path) -> list[str]:
     """The defaults are the interface, and argument_specs says the same."""
-    breaches = []
+    violations = []
     for role in roles(root):
         defaults, specs = defaults_of(role), entry_points(role)
         documented = {name for spec in specs.values() for name in spec.get("options") or {}}
         where = f"{role.name}/meta/argument_specs.yml"
-        breaches += [
+        violations += [
             f"{where}: '{name}' of defaults/main.yml is missing." for name in defaults if name not in documented
         ]
         for spec in specs.values():
             for name, option in (spec.get("options") or {}).items():
                 if option.get("required"):
                     if name in defaults or "default" in option:
-                        breaches.append(f"{where}: '{name}' is required and has a default.")
+                        violations.append(f"{where}: '{name}' is required and has a default.")
                 elif name not in defaults:
                     # What another role hands over is null before it exists: neither required nor preset.
                     if "default" in option:
-                        breaches.append(f"{where}: '{name}' has a default that defaults/main.yml lacks.")
+                        violations.append(f"{where}: '{name}' has a default that defaults/main.yml lacks.")
                 elif option.get("default") != defaults[name]:
-                    breaches.append(
+                    violations.append(
                         f"{where}: default of '{name}' is {option.get('default')!r}, "
                         f"defaults/main.yml has {defaults[name]!r}."
                     )
-    return breaches
+    return violations
 
 
 def _undescribed(options: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -332,13 +332,15 @@ def _undescribed(options: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 @rule
 def options_are_described(root: Path) -> list[str]:
     """Every entry point and every option, at any depth, says what it is."""
-    breaches = []
+    violations = []
     for role in roles(root):
         for entry_point, spec in entry_points(role).items():
             where = f"{role.name}/meta/argument_specs.yml: {entry_point}"
-            breaches += [f"{where} has no {key}." for key in ("short_description", "description") if not spec.get(key)]
-            breaches += [f"{where}: {breach}." for breach in _undescribed(spec.get("options") or {})]
-    return breaches
+            violations += [
+                f"{where} has no {key}." for key in ("short_description", "description") if not spec.get(key)
+            ]
+            violations += [f"{where}: {violation}." for violation in _undescribed(spec.get("options") or {})]
+    return violations
 
 
 @rule
@@ -355,23 +357,23 @@ def entry_points_have_tasks(root: Path) -> list[str]:
 @rule
 def readmes_are_generated(root: Path) -> list[str]:
     """The tables in the READMEs are what tools/role_readmes.py makes of argument_specs."""
-    breaches = []
+    violations = []
     for role in roles(root):
         try:
             wanted = role_readmes.readme(role)
         except role_readmes.ReadmeError as error:
-            breaches.append(f"{role.name}/README.md: {error}")
+            violations.append(f"{role.name}/README.md: {error}")
             continue
         if (role / "README.md").read_text(encoding="utf-8") != wanted:
-            breaches.append(f"{role.name}/README.md: not up to date. Run: tools/role_readmes.py {role.name}")
-    return breaches
+            violations.append(f"{role.name}/README.md: not up to date. Run: tools/role_readmes.py {role.name}")
+    return violations
 
 
 @rule
 def no_role_reads_anothers_variables(root: Path) -> list[str]:
     """The playbook wires roles: none knows another."""
     names = [role.name for role in roles(root)]
-    breaches = []
+    violations = []
     for role in roles(root):
         own = (f"{role.name}_", f"__{role.name}_")
         foreign = tuple(prefix for name in names if name != role.name for prefix in (f"{name}_", f"__{name}_"))
@@ -382,22 +384,22 @@ def no_role_reads_anothers_variables(root: Path) -> list[str]:
         sources += [(path, path.read_text(encoding="utf-8")) for path in role.rglob("*.j2")]
         for path, template in sources:
             read, _ = names_read(template)
-            breaches += [
+            violations += [
                 f"{path.relative_to(root)}: reads '{name}' of another role."
                 for name in sorted(read)
                 if name.startswith(foreign) and not name.startswith(own)
             ]
-    return sorted(set(breaches))
+    return sorted(set(violations))
 
 
 @rule
 def aws_roles_have_all_states(root: Path) -> list[str]:
-    """A role that can change the account can also look, and undo."""
-    breaches = []
+    """A role that can change the account can also gather and remove."""
+    violations = []
     for role in roles(root):
         if not is_role_of_aws(role):
             continue
-        breaches += [
+        violations += [
             f"{role.name}/tasks/{name}.yml: missing."
             for name in ("present", "absent", "gather")
             if not (role / "tasks" / f"{name}.yml").is_file()
@@ -405,21 +407,21 @@ def aws_roles_have_all_states(root: Path) -> list[str]:
         state = ((entry_points(role).get("main") or {}).get("options") or {}).get(f"{role.name}_state") or {}
         missing = {"present", "absent", "gathered"} - set(state.get("choices") or [])
         if missing:
-            breaches.append(
+            violations.append(
                 f"{role.name}/meta/argument_specs.yml: {role.name}_state lacks {', '.join(sorted(missing))}."
             )
         facts = {
             name for task in role_tasks(role) if task.module == "ansible.builtin.set_fact" for name in task.arguments
         }
         if f"{role.name}_outputs" not in facts:
-            breaches.append(f"{role.name}/tasks: nothing sets the fact {role.name}_outputs.")
-    return breaches
+            violations.append(f"{role.name}/tasks: nothing sets the fact {role.name}_outputs.")
+    return violations
 
 
 @rule
 def what_is_created_is_destroyed(root: Path) -> list[str]:
     """Each kind of resource that a role creates is removed by the same role."""
-    breaches = []
+    violations = []
     for role in filter(is_role_of_aws, roles(root)):
         # What gather runs, it runs in check mode.
         tasks = [task for task in role_tasks(role) if task.module != "csv_to_aurora.aws.gather"]
@@ -431,11 +433,11 @@ def what_is_created_is_destroyed(root: Path) -> list[str]:
             takes_along = DELETED_WITH.get(task.module, ("", ""))[0]
             if takes_along not in removed:
                 hint = f", nor is {takes_along}, with which it would go" if takes_along else ""
-                breaches.append(
+                violations.append(
                     f"{task.path.relative_to(root)}: '{task.name}' creates with {task.module}, "
                     f"which no task of the role calls with state: absent{hint}."
                 )
-    return breaches
+    return violations
 
 
 @rule
@@ -503,7 +505,7 @@ def _action_group(root: Path, name: str) -> set[str]:
 
 
 def _takes_connection(root: Path, module: str) -> bool:
-    """Say whether a module needs to be told how to reach AWS."""
+    """Say whether a module has the options of the connection to AWS."""
     if module.startswith("csv_to_aurora.aws."):
         return module in _action_group(root, "aws")
     return module.startswith(AWS_COLLECTIONS)
@@ -526,15 +528,15 @@ def _calls_aws(root: Path, path: Path, play: Mapping[str, Any]) -> bool:
 
 @rule
 def plays_hand_over_the_connection(root: Path) -> list[str]:
-    """Every playbook that is imported exists; every play that calls AWS says once how to reach it."""
-    breaches = []
+    """Every playbook that is imported exists; every play that calls AWS has the connection in its module_defaults."""
+    violations = []
     for path in playbooks(root):
         for play in load(path) or []:
             where = path.relative_to(root)
             imported = play.get("ansible.builtin.import_playbook", play.get("import_playbook"))
             if imported is not None:
                 if not (path.parent / imported).is_file():
-                    breaches.append(f"{where}: imports {imported}, which does not exist.")
+                    violations.append(f"{where}: imports {imported}, which does not exist.")
                 continue
             groups = {
                 key: value
@@ -542,11 +544,11 @@ def plays_hand_over_the_connection(root: Path) -> list[str]:
                 if key.startswith("group/") and "aws_connection" in str(value)
             }
             if _calls_aws(root, path, play) and not groups:
-                breaches.append(
+                violations.append(
                     f"{where}: play '{play.get('name')}' calls AWS without a group in module_defaults "
                     "that hands aws_connection over."
                 )
-    return breaches
+    return violations
 
 
 @rule
@@ -588,19 +590,19 @@ def _inventory_variables(root: Path, inventory: Path) -> dict[str, Any]:
 
 @rule
 def inventories_are_whole(root: Path) -> list[str]:
-    """An inventory is one environment, and its dynamic part asks for that environment's hosts."""
-    breaches = []
+    """An inventory is one environment, and its dynamic part finds that environment's hosts."""
+    violations = []
     for inventory in sorted(path for path in (root / "inventories").iterdir() if path.is_dir()):
         where = inventory.relative_to(root)
         missing = [
             name for name in ("hosts.yml", "aws_ec2.yml", "group_vars/all/main.yml") if not (inventory / name).is_file()
         ]
-        breaches += [f"{where}/{name}: missing." for name in missing]
+        violations += [f"{where}/{name}: missing." for name in missing]
         for name in _LINKED_GROUP_VARS:
             shared = root / "group_vars" / name
             link = inventory / "group_vars" / Path(name).stem / f"00_common{shared.suffix}"
             if shared.exists() and (not link.is_symlink() or link.resolve() != shared.resolve()):
-                breaches.append(f"{link.relative_to(root)}: no link to group_vars/{name}.")
+                violations.append(f"{link.relative_to(root)}: no link to group_vars/{name}.")
         if missing:
             continue
         variables, dynamic = _inventory_variables(root, inventory), load(inventory / "aws_ec2.yml")
@@ -612,14 +614,14 @@ def inventories_are_whole(root: Path) -> list[str]:
             ("tag:Environment", filters.get("tag:Environment"), variables.get("environment_name")),
         ):
             if found != wanted:
-                breaches.append(f"{where}: {what} is {found!r}, not {wanted!r}.")
-    return breaches
+                violations.append(f"{where}: {what} is {found!r}, not {wanted!r}.")
+    return violations
 
 
 @rule
 def files_know_no_machine(root: Path) -> list[str]:
     """No file names a path of one machine or the address of a package index."""
-    breaches = []
+    violations = []
     for path in tracked_files(root):
         where = str(path.relative_to(root))
         if where in MACHINE_PATH_EXCEPTIONS:
@@ -631,26 +633,82 @@ def files_know_no_machine(root: Path) -> list[str]:
         for number, line in enumerate(text.splitlines(), start=1):
             found = _MACHINE_PATH.search(line) or _INDEX_ADDRESS.search(line)
             if found:
-                breaches.append(f"{where}:{number}: '{found.group()}'.")
-    return breaches
+                violations.append(f"{where}:{number}: '{found.group()}'.")
+    return violations
+
+
+_FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+_INLINE = re.compile(r"`([^`\n]+)`")
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_MAKE = re.compile(r"^(?:\$ )?(?:[A-Z_]+=\S+ )*make((?: [a-z][\w-]*(?![\w=-]))+)", re.MULTILINE)
+_DOCUMENTED_PATH = re.compile(
+    r"(?<![\w./~>-])(?:bench|collections|docs|files|group_vars|inventories|molecule|playbooks|roles|tests|tools)/"
+    r"[^\s`'\"()\[\]|,;:]+"
+)
+_PLACEHOLDER = re.compile(r"[<>{}*$…]")
+_DOCUMENTED_FILE = re.compile(r"[\w-]+\.(?:yml|py|sql|cfg)")
+
+
+def _documents(root: Path) -> Iterator[tuple[str, str, Path]]:
+    """Yield each Markdown document: its path in the repository, its text, and its folder."""
+    for path in tracked_files(root):
+        if path.suffix == ".md":
+            yield str(path.relative_to(root)), path.read_text(encoding="utf-8"), path.parent
+
+
+def _anchors(text: str) -> set[str]:
+    """Return the anchors of a document's headings, as GitHub derives them."""
+    headings = re.findall(r"^#+ (.+)$", _FENCED.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
 
 
 @rule
-def readme_commands_exist(root: Path) -> list[str]:
-    """What the README tells people to type exists."""
-    readme, makefile = root / "README.md", root / "Makefile"
-    if not readme.is_file() or not makefile.is_file():
-        return [f"{path.name}: missing." for path in (readme, makefile) if not path.is_file()]
-    text = readme.read_text(encoding="utf-8")
+def links_lead_to_files(root: Path) -> list[str]:
+    """Each relative link of a document leads to a file or folder, and its anchor to a heading."""
+    violations = []
+    for name, text, folder in _documents(root):
+        for link in sorted(set(_LINK.findall(_FENCED.sub("", text)))):
+            path, _, anchor = link.partition("#")
+            if re.match(r"[a-z][a-z0-9+.-]*:", link):
+                continue
+            target = folder / path if path else root / name
+            if not target.exists():
+                violations.append(f"{name}: the link {link} leads nowhere.")
+            elif anchor and target.suffix == ".md" and anchor not in _anchors(target.read_text(encoding="utf-8")):
+                violations.append(f"{name}: the link {link} has an anchor that is no heading.")
+    return violations
+
+
+def _is_ignored(root: Path, name: str) -> bool:
+    """Say whether git ignores a path, so that it exists only once something has written it."""
+    return subprocess.run(["git", "-C", str(root), "check-ignore", "--quiet", name], check=False).returncode == 0
+
+
+@rule
+def documents_name_what_exists(root: Path) -> list[str]:
+    """Commands and files that a document names exist, in the repository, beside the document or in an inventory."""
+    makefile = root / "Makefile"
+    if not makefile.is_file():
+        return ["Makefile: missing."]
     targets = set(re.findall(r"^([\w-]+):(?!=)", makefile.read_text(encoding="utf-8"), re.MULTILINE))
-    wanted = re.findall(r"(?:^|`|\$ )make((?: [a-z][\w-]*)+)", text, re.MULTILINE)
-    breaches = [
-        f"README.md: 'make {name}' has no target."
-        for name in sorted({word for words in wanted for word in words.split()})
-        if name not in targets
-    ]
-    paths = set(re.findall(r"(?:playbooks/[\w./-]+\.yml|inventories/[\w-]+|tools/[\w./-]+\.py)", text))
-    return breaches + [f"README.md: there is no {name}." for name in sorted(paths) if not (root / name).exists()]
+    files = {path.name for path in tracked_files(root)}
+    inventories = [path for path in (root / "inventories").iterdir() if path.is_dir()]
+    violations = []
+    for name, text, folder in _documents(root):
+        inline = _INLINE.findall(_FENCED.sub("", text))
+        code = "\n".join([*_FENCED.findall(text), *inline])
+        made = {word for words in _MAKE.findall(code) for word in words.split()}
+        violations += [f"{name}: 'make {target}' has no target." for target in sorted(made - targets)]
+        # Those that a document itself says how to add.
+        added = set(re.findall(r"cp -a \S+ (\S+?)`?(?=[\s`.]|$)", text))
+        paths = {path.partition("#")[0].rstrip(".") for path in _DOCUMENTED_PATH.findall(text)} - added
+        for path in sorted(path for path in paths if not _PLACEHOLDER.search(path)):
+            found = any((base / path).exists() for base in (root, folder, *inventories))
+            if not found and not path.startswith(tuple(f"{one}/" for one in added)) and not _is_ignored(root, path):
+                violations.append(f"{name}: there is no {path}.")
+        unknown = {one for one in inline if _DOCUMENTED_FILE.fullmatch(one)} - files
+        violations += [f"{name}: there is no file {one}." for one in sorted(unknown)]
+    return violations
 
 
 @rule
@@ -694,7 +752,7 @@ def _scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
 @rule
 def tasks_are_short(root: Path) -> list[str]:
     """A task can be read at a glance, and so can each template in it."""
-    breaches = []
+    violations = []
     for role in roles(root):
         for path in sorted((role / "tasks").rglob("*.yml")):
             text = path.read_text(encoding="utf-8")
@@ -702,27 +760,44 @@ def tasks_are_short(root: Path) -> list[str]:
                 where = f"{path.relative_to(root)}:{node.start_mark.line + 1}"
                 lines = len(text[node.start_mark.index : node.end_mark.index].rstrip().splitlines())
                 if lines > LONGEST_TASK:
-                    breaches.append(f"{where}: a task of {lines} lines, more than {LONGEST_TASK}.")
+                    violations.append(f"{where}: a task of {lines} lines, more than {LONGEST_TASK}.")
                 for scalar in _scalars(node):
                     written = text[scalar.start_mark.index : scalar.end_mark.index]
                     for expression in re.findall(r"\{\{.*?\}\}", written, re.DOTALL):
                         height = len(expression.splitlines())
                         if height > LONGEST_EXPRESSION:
-                            breaches.append(f"{where}: a template of {height} lines, more than {LONGEST_EXPRESSION}.")
-    return breaches
+                            violations.append(f"{where}: a template of {height} lines, more than {LONGEST_EXPRESSION}.")
+    return violations
 
 
 # Words that AWS' and Ansible's own documents do not have for it, each with what they say instead. Case does not matter.
 WORDS: dict[str, str] = {
     r"mend(s|ed|ing)?": "update, fix",
-    r"nobody's|somebody else's": "unmanaged, foreign",
+    r"nobody's|somebody's|somebody else's|ours": "unmanaged, foreign, managed by this stack",
     r"made anew|make anew|anew": "recreated, again",
-    r"surplus": "orphaned, to be removed",
+    r"surplus|no longer wanted": "orphaned, to be removed",
     r"as (it|they) should be": "unchanged, in the desired state",
     r"look(s|ed|ing)? (it|them|him|what|the [\w' ]+|its [\w ]+) up": "gather information about",
     r"dead letter queues?|failure queues?": "dead-letter queue",
-    r"perturbations?": "drift scenario",
-    r"rings? an alarm": "trigger an alarm",
+    r"perturb\w*": "drift scenario",
+    r"census": "inventory",
+    r"dice|chapters?": "rng, order",
+    r"(ring|sound)s? (an|the) alarm": "trigger an alarm",
+    r"tokens? of IAM": "IAM authentication token",
+    r"authorities": "CA certificates",
+    r"rights": "permissions",
+    r"misconfigured": "ConfigurationError, malformed",
+    r"patience": "timeout",
+    r"lends?|lent|loans?": "staging",
+    r"breach(es)?": "violation",
+    r"heed(s|ed|ing)?": "honour",
+    r"besides": "in addition",
+    r"as ever": "as before",
+    r"believed": "assumed",
+    r"what(ever)? becomes of": "the result of",
+    r"ends? well": "succeed",
+    r"hundredths? of a second": "tens of milliseconds",
+    r"tak(e|es|en|ing) (it|them|the \w+) out of the network": "detach from the VPC",
     r"thousand million": "billion",
     r"for ever": "forever",
     r"file versions?": "object version",
@@ -732,15 +807,35 @@ WORDS: dict[str, str] = {
 WORD_EXCEPTIONS: dict[str, str] = {
     "tests/structure/repository.py": "holds the words",
     "tests/structure/test_rules.py": "breaks the rule on purpose",
-    "LICENSE": "is not ours to word",
+    "LICENSE": "is a given text",
 }
 _WORDS = {re.compile(rf"(?<![\w-])({word})(?![\w-])", re.IGNORECASE): instead for word, instead in WORDS.items()}
+
+
+# With these no task name of a well-known role begins.
+FOREIGN_VERBS = frozenset(("Forget", "Give", "Have", "Leave", "Let", "Look", "Make", "Mend", "Say", "Take", "Tell"))
+
+
+@rule
+def task_names_begin_as_in_the_field(root: Path) -> list[str]:
+    """No task or play is named with a verb that other roles do not use."""
+    files = [path for folder in ("playbooks", "roles", "molecule") for path in (root / folder).rglob("*.yml")]
+    found = [
+        (path, name.rpartition("| ")[2])
+        for path in sorted(set(files))
+        for name in re.findall(r"^ *- name: [\"']?(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    return [
+        f"{path.relative_to(root)}: '{name}' begins with '{name.split()[0]}'."
+        for path, name in found
+        if name and name.split()[0] in FOREIGN_VERBS
+    ]
 
 
 @rule
 def words_are_those_of_the_field(root: Path) -> list[str]:
     """No file goes back to words that were replaced."""
-    breaches = []
+    violations = []
     for path in tracked_files(root):
         where = str(path.relative_to(root))
         if where in WORD_EXCEPTIONS or path.suffix in (".pem", ".svg"):
@@ -750,12 +845,12 @@ def words_are_those_of_the_field(root: Path) -> list[str]:
         except UnicodeDecodeError:
             continue
         for number, line in enumerate(lines, start=1):
-            breaches += [
+            violations += [
                 f"{where}:{number}: '{found.group()}', say: {instead}."
                 for word, instead in _WORDS.items()
                 if (found := word.search(line))
             ]
-    return breaches
+    return violations
 
 
 def _options_of(modules: set[str]) -> dict[str, set[str]]:
@@ -795,7 +890,7 @@ def check_mode_is_the_actions_business(root: Path) -> list[str]:
         for role in filter(is_role_of_aws, roles(root))
         for task in role_tasks(role)
         for keyword, value in task.data.items()
-        # A plan reports what a run would stop at and goes on.
+        # A plan reports what a run would stop at and continues.
         if keyword != "ignore_errors" and task.path.parent.name != "handlers"
         for template in expressions({keyword: value})
         if "ansible_check_mode" in names_read(template)[0]
@@ -806,13 +901,13 @@ def check_mode_is_the_actions_business(root: Path) -> list[str]:
 def exceptions_are_of_something(root: Path) -> list[str]:
     """The tables of exceptions name what exists."""
     names = {role.name for role in roles(root)}
-    breaches = [
+    violations = [
         f"{table}: there is no role '{name}'."
         for table, exceptions in (("NO_AWS_ROLES", NO_AWS_ROLES), ("NO_SCENARIO", NO_SCENARIO))
         for name in exceptions
         if name not in names
     ]
-    breaches += [
+    violations += [
         f"{table}: there is no {name}."
         for table, exceptions in (
             ("MACHINE_PATH_EXCEPTIONS", MACHINE_PATH_EXCEPTIONS),
@@ -822,4 +917,4 @@ def exceptions_are_of_something(root: Path) -> list[str]:
         if not (root / name).exists()
     ]
     tasks = {f"{task.path.relative_to(root)}: {task.name}" for task in _all_tasks(root)}
-    return breaches + [f"NO_SECRET_LEFT: there is no task '{name}'." for name in NO_SECRET_LEFT if name not in tasks]
+    return violations + [f"NO_SECRET_LEFT: there is no task '{name}'." for name in NO_SECRET_LEFT if name not in tasks]

@@ -12,7 +12,18 @@ import role_readmes
 from repository import RULES, Rule
 
 HEALTHY = {
-    "README.md": "```\nmake help\nansible-playbook playbooks/site.yml -i inventories/one\n```\n",
+    "README.md": (
+        "```\nmake help\nansible-playbook playbooks/site.yml -i inventories/one\n```\n[One](docs/page.md#first-one)\n"
+    ),
+    "docs/page.md": """# A page
+
+## First one
+
+See [the store](../roles/store/README.md) and [above](#a-page), `make help name=x`, `roles/<role>/README.md`,
+`group_vars/all/main.yml`, `wait.yml` and, after a run, bench/results/latest.json. Copy:
+`cp -a inventories/one inventories/three`. Then there is inventories/three/hosts.yml.
+""",
+    ".gitignore": "/bench/results/\n",
     "Makefile": "help:\n\t@echo help\n",
     "group_vars/all/stack.yml": "project: sample\naws_region: eu-west-1\n",
     "inventories/one/hosts.yml": "all: {}\n",
@@ -95,7 +106,7 @@ argument_specs:
   loop: "{{ store_rules }}"
   loop_control:
     label: "{{ item.port }}"
-- name: present | Make a secret
+- name: present | Create a secret
   no_log: true
   block:
     - name: present | Generate
@@ -274,10 +285,16 @@ BREAKS: list[tuple[str, Break, str]] = [
     ("files_know_no_machine", append("README.md", "`/home/someone/keys`\n"), "'/home/someone'"),
     ("files_know_no_machine", append("README.md", "pip install --index-url x\n"), "--index-url"),
     ("files_know_no_machine", append("README.md", "https://mirror.example.com/simple\n"), "mirror"),
-    ("readme_commands_exist", append("README.md", "\nRun `make local test`.\n"), "'make local' has no target"),
-    ("readme_commands_exist", append("README.md", "`playbooks/load.yml`"), "there is no playbooks/load.yml"),
-    ("readme_commands_exist", append("README.md", "`-i inventories/two`"), "there is no inventories/two"),
-    ("readme_commands_exist", remove("Makefile"), "Makefile: missing"),
+    ("documents_name_what_exists", append("README.md", "\nRun `make local test`.\n"), "'make local' has no target"),
+    ("documents_name_what_exists", append("README.md", "```\nmake hlep now=1\n```\n"), "'make hlep' has no target"),
+    ("documents_name_what_exists", append("README.md", "`playbooks/load.yml`"), "there is no playbooks/load.yml"),
+    ("documents_name_what_exists", append("README.md", "`-i inventories/two`"), "there is no inventories/two"),
+    ("documents_name_what_exists", append("docs/page.md", "The role roles/stor."), "there is no roles/stor."),
+    ("documents_name_what_exists", append("docs/page.md", "`reload.yml`"), "there is no file reload.yml"),
+    ("documents_name_what_exists", remove("Makefile"), "Makefile: missing"),
+    ("links_lead_to_files", append("docs/page.md", "[a](../roles/stor/README.md)"), "stor/README.md leads nowhere"),
+    ("links_lead_to_files", append("docs/page.md", "[a](#the-end)"), "#the-end has an anchor that is no heading"),
+    ("links_lead_to_files", append("README.md", "[a](docs/page.md#first-on)"), "docs/page.md#first-on has an anchor"),
     (
         "what_is_created_is_destroyed",
         task("  csv_to_aurora.aws.resource:\n    apply: [{amazon.aws.ec2_key: {name: a}}]\n"),
@@ -290,6 +307,7 @@ BREAKS: list[tuple[str, Break, str]] = [
         "a template of 4 lines",
     ),
     ("words_are_those_of_the_field", append("README.md", "It is mended.\n"), "'mended', say: update"),
+    ("task_names_begin_as_in_the_field", replace(PRESENT, "| Generate", "| Make it"), "'Make it' begins with 'Make'"),
     (
         "words_are_those_of_the_field",
         task("  # Look the bucket up\n  ansible.builtin.debug:\n"),
@@ -331,11 +349,11 @@ def test_a_healthy_repository_keeps_the_rule(rule: Rule, root: Path) -> None:
     assert rule(root) == []
 
 
-@pytest.mark.parametrize(("rule", "break_it", "breach"), BREAKS, ids=[f"{rule}-{text}" for rule, _, text in BREAKS])
-def test_a_broken_repository_does_not(rule: str, break_it: Break, breach: str, root: Path) -> None:
+@pytest.mark.parametrize(("rule", "break_it", "violation"), BREAKS, ids=[f"{rule}-{text}" for rule, _, text in BREAKS])
+def test_a_broken_repository_does_not(rule: str, break_it: Break, violation: str, root: Path) -> None:
     break_it(root)
     found = {candidate.__name__: candidate for candidate in RULES}[rule](root)
-    assert any(breach in text for text in found), found
+    assert any(violation in text for text in found), found
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Prints the container engine that has the local cloud's two images, and what their names begin with.
+# Prints the container engine that has the local cloud's two images, and the prefix of their names.
 #   host_images.sh PROJECT
-# Where there are none, a local cloud is started and stopped, which leaves them behind.
+# Where there are none, a local cloud is started and stopped, which builds and keeps them.
 set -eu
 
 project=$1
-# Not a developer's own local cloud; the importer's tests build theirs with the same one.
+# Not a developer's own local cloud; the importer's tests build their images with the same port.
 port=4866
 
 find_images() {
@@ -23,7 +23,7 @@ find_images() {
 
 find_images && exit
 
-# Scenarios that run at the same time must not start the same cloud twice: the second one waits, and looks again.
+# Scenarios that run at the same time must not start the same cloud twice: the second one waits, and checks again.
 exec 9< "$0"
 flock 9
 find_images && exit
@@ -38,6 +38,6 @@ for playbook in local_cloud local_cloud_down; do
     ansible-playbook "playbooks/$playbook.yml" -i inventories/local/hosts.yml >&2 9<&-
 done
 find_images || {
-    echo "The local cloud left neither podman nor docker its images. See what 'make local' says." >&2
+    echo "Neither podman nor docker has the local cloud's images. See the output of 'make local'." >&2
     exit 1
 }

@@ -501,7 +501,8 @@ def network_conflict(current: Mapping[str, Any], layout: Layout, owner: Tags, zo
             f"network_zone_count is {zone_count}, and the region has {len(zones)} zones: {', '.join(zones)}. "
             "Lower network_zone_count in the inventory's group_vars."
         )
-    found = current["vpc"].get("cidr", cidr)
+    # A foreign VPC is refused as such, when it is compared.
+    found = next((vpc["cidr"] for vpc in network_owned([current["vpc"]], owner)), cidr)
     if found != cidr:
         return (
             f"VPC {name} has the network {found} and network_cidr is {cidr}. AWS cannot change that: "

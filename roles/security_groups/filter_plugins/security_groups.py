@@ -113,8 +113,8 @@ def security_groups_too_open(rules: Sequence[Rule]) -> list[str]:
     return found
 
 
-def named_groups(group: Mapping[str, Any]) -> set[str]:
-    """Return the ids of the groups that the rules of a group name."""
+def referenced_groups(group: Mapping[str, Any]) -> set[str]:
+    """Return the ids of the groups that the rules of a group reference."""
     permissions = [*group["ip_permissions"], *group["ip_permissions_egress"]]
     return {pair["group_id"] for permission in permissions for pair in permission.get("user_id_group_pairs") or []}
 
@@ -122,8 +122,8 @@ def named_groups(group: Mapping[str, Any]) -> set[str]:
 def security_groups_current(gathered: Gathered, names: Sequence[str]) -> dict[str, State]:
     """Return the security groups with these names that exist, by name.
 
-    ``named_by`` of a group are those after it in ``names`` whose rules name it, each with its name and description:
-    while they do, it cannot be deleted.
+    ``referenced_by`` of a group are those after it in ``names`` whose rules reference it, each with name and
+    description: while they do, it cannot be deleted.
 
     Args:
         gathered: ``groups``, the result of amazon.aws.ec2_security_group_info for a VPC; empty without a VPC.
@@ -140,10 +140,10 @@ def security_groups_current(gathered: Gathered, names: Sequence[str]) -> dict[st
             "ingress": security_groups_permissions(group["ip_permissions"], group_names),
             "egress": security_groups_permissions(group["ip_permissions_egress"], group_names),
             "tags": group.get("tags") or {},
-            "named_by": [
+            "referenced_by": [
                 {"name": other["group_name"], "description": other["description"]}
                 for other in existing[position:]
-                if group["group_id"] in named_groups(other)
+                if group["group_id"] in referenced_groups(other)
             ],
         }
         for position, group in enumerate(existing, start=1)

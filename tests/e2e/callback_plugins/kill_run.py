@@ -26,8 +26,8 @@ DOCUMENTATION = r"""
 name: kill_run
 type: aggregate
 version_added: 1.0.0
-short_description: Kill a run in its middle
-description: Kills a run where the options say, or counts where one could be killed. For tests.
+short_description: Kill a run at a chosen task or call
+description: Kills a run where the options say, and counts its tasks and calls. For tests.
 author: The csv-to-aurora authors (@csv-to-aurora)
 options:
   at_task:
@@ -59,7 +59,7 @@ READS = re.compile(r"(?:Get|List|Describe|Head|Filter|Lookup|BatchGet|Simulate)[
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible's classes are untyped
-    """Counts tasks and calls, and ends everything at the chosen one."""
+    """Counts tasks and calls, and kills the run at the chosen one."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -79,7 +79,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible's classes ar
         self.count_calls()
 
     def count_calls(self) -> None:
-        """Have the SDK tell of every call that was answered and may have changed something."""
+        """Have the SDK report every call that was answered and may have changed something."""
         call = BaseClient._make_api_call  # type: ignore[attr-defined] # private, hence in no stub
 
         def counted(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
@@ -91,20 +91,20 @@ class CallbackModule(CallbackBase):  # type: ignore[misc] # Ansible's classes ar
         BaseClient._make_api_call = counted  # type: ignore[attr-defined]
 
     def written(self) -> None:
-        """Count one call, and kill the run if it is the one."""
+        """Count one call, and kill the run if it is the chosen one."""
         number = int.from_bytes(self.writes[:], "little") + 1
         self.writes[:] = number.to_bytes(4, "little")
         if number == self.get_option("after_write"):
             self.kill()
 
     def kill(self) -> NoReturn:
-        """Kill the run's processes, and last the one that this is: workers have groups of their own."""
+        """Kill the run's processes, and this one last: workers have process groups of their own."""
         os.killpg(self.group, signal.SIGKILL)
         os.killpg(os.getpgrp(), signal.SIGKILL)
         raise AssertionError("still alive")
 
     def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:  # noqa: ARG002
-        """Count one task, and kill the run if it is the one, or the one before it was."""
+        """Count one task, and kill the run if it, or the one before it, is the chosen one."""
         self.tasks += 1
         if self.tasks == self.get_option("at_task") or (self.task and self.task == self.get_option("after_task")):
             self.kill()

@@ -31,7 +31,7 @@ class ActionModule(ModuleRunner):
         """Return each module's result under its key; an empty one where its ``when`` does not hold.
 
         Raises:
-            AnsibleActionFail: The option is missing or malformed, or a module failed.
+            AnsibleActionFail: The option is missing or malformed, or a module failed or has no check mode.
         """
         result: dict[str, Any] = super().run(tmp, task_vars)
         self.check_options()
@@ -43,7 +43,8 @@ class ActionModule(ModuleRunner):
             children = {key: self.start(calls[key], task_vars) for key in keys}
             found |= {key: self.finish(*child) for key, child in children.items()}
         for key, one in found.items():
-            if one.get("failed"):
+            # A module without check mode skips, and what it did not look for would pass for absent.
+            if one.get("failed") or one.get("skipped"):
                 about = f"Information about {key.replace('_', ' ')} could not be gathered ({calls[key].module})"
                 raise self.failure(about, one)
         empty: dict[str, dict[str, Any]] = {key: {} for key in self._task.args["modules"]}
@@ -75,14 +76,18 @@ class ActionModule(ModuleRunner):
         return child, os.fdopen(reading, "rb")
 
     def _answer(self, call: Call, task_vars: dict[str, Any] | None, writing: int) -> NoReturn:
-        """Run a module and write its result, as the child."""
+        """Run a module and write its result, as the child, which ends here: it must not go on as a second worker."""
         try:
-            result = self.call(call, task_vars)
-        except BaseException as error:  # noqa: BLE001 - the parent has to be told, whatever it was
-            result = {"failed": True, "msg": str(error), "exception": traceback.format_exc()}
-        with os.fdopen(writing, "wb") as file:
-            file.write(json.dumps(result, default=str).encode())
-        os._exit(0)
+            try:
+                result = self.call(call, task_vars)
+            except BaseException as error:  # noqa: BLE001 - the parent has to be told, whatever it was
+                result = {"failed": True, "msg": str(error), "exception": traceback.format_exc()}
+            with os.fdopen(writing, "wb") as file:
+                file.write(json.dumps(result, default=str).encode())
+            # Without pipelining the module was in a folder that the parent does not know of.
+            self.cleanup()
+        finally:
+            os._exit(0)
 
     @staticmethod
     def finish(child: int, answer: BinaryIO) -> dict[str, Any]:

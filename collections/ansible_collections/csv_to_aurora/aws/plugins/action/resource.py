@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,8 @@ from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.not_yet import N
 
 IDENTITY_TAGS = ("Project", "Environment")
 """The tags that say which stack manages a resource. All others may be updated, these decide."""
+OPTIONS = {"create": ("create", "apply"), "update": ("update", "apply"), "delete": ("remove",)}
+"""The options of which the first that is given says how to do it."""
 DONE = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
 TIMEOUT = 300
 UNFINISHED = NotYet("", "", "the change before it is in progress", "")
@@ -242,7 +244,7 @@ class ActionModule(ModuleRunner):
             exist, them = ("does not exist", "it") if len(missing) == 1 else ("do not exist", "them")
             raise AnsibleActionFail(
                 f"The {plan.title} needs the {' and the '.join(missing)}, which {exist} yet. Create {them} first: "
-                "run the playbook without --tags."
+                "run playbooks/site.yml without --tags."
             )
 
     # Applying
@@ -254,37 +256,34 @@ class ActionModule(ModuleRunner):
             AnsibleActionFail: A module failed, or the task does not say which module to run.
         """
         path = self._task.args.get("result_id")
-        for call in self.calls(plan):
-            self.last = self.call_until_accepted(call, plan, task_vars)
+        for step, call in self.calls(plan):
+            self.last = self.call_until_accepted(call, plan, step, task_vars)
             self.new_id = (jmespath.search(path, self.last) if path else None) or self.new_id
         if not self.changed:
             Display().warning(f"The {plan.title} differs ({', '.join(plan.differing)}), but no module changed it.")
         return self.last
 
-    def calls(self, plan: Plan) -> Iterator[Call]:
-        """Yield the modules to run, each templated right before it runs.
+    def calls(self, plan: Plan) -> Iterator[tuple[str, Call]]:
+        """Yield the modules to run, each templated right before it runs, with what it is for: create, update or delete.
 
         Raises:
             AnsibleActionFail: The task does not say what to run.
         """
-        steps = {
-            "create": (("create", "apply"),),
-            "update": (("update", "apply"),),
-            "replace": (("remove",), ("create", "apply")),
-            "delete": (("remove",),),
-        }[plan.action]
-        for options in steps:
+        for step in ("delete", "create") if plan.action == "replace" else (plan.action,):
+            options = OPTIONS[step]
             option = next((option for option in options if option in self._task.args), None)
             if option is not None:
-                yield from self.written_calls(option, plan)
+                calls: Iterable[Call] = self.written_calls(option, plan)
             elif plan.kind in KINDS:
                 # What is created again has nothing yet of what it had.
                 current = {} if plan.action == "replace" else plan.current
-                yield from KINDS[plan.kind](plan.name, current, {} if options == ("remove",) else plan.desired)
+                calls = KINDS[plan.kind](plan.name, current, {} if step == "delete" else plan.desired)
             else:
                 raise AnsibleActionFail(
                     f"resource: {plan.title} has to be {DONE[plan.action]}, and '{options[-1]}' is missing."
                 )
+            for call in calls:
+                yield step, call
 
     def written_calls(self, option: str, plan: Plan) -> Iterator[Call]:
         """Yield the modules of one of the task's options: once for each item of a ``loop``, where ``when`` holds."""
@@ -299,7 +298,9 @@ class ActionModule(ModuleRunner):
                     until = str(self.template(entry.get("until", ""), more))
                     yield Call(call.module, self.template(call.arguments, more), until)
 
-    def call_until_accepted(self, call: Call, plan: Plan, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+    def call_until_accepted(
+        self, call: Call, plan: Plan, step: str, task_vars: dict[str, Any] | None
+    ) -> dict[str, Any]:
         """Run one module, and again for as long as AWS answers 'not yet', or its ``until`` does not hold.
 
         Raises:
@@ -313,7 +314,7 @@ class ActionModule(ModuleRunner):
             self.changed = self.changed or bool(result.get("changed"))
             if not result.get("failed") and (not call.until or jmespath.search(call.until, result)):
                 return result
-            reason = not_yet(result, plan.action) if result.get("failed") else UNFINISHED
+            reason = not_yet(result, step) if result.get("failed") else UNFINISHED
             now = time.monotonic()
             if reason is None or now - began + pause > timeout:
                 failed = f"The {plan.title} could not be {DONE[plan.action]}"

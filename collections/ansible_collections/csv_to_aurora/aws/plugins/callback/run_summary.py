@@ -50,20 +50,21 @@ version_added: 1.0.0
 short_description: Show at the end of a run how many resources it created, updated and deleted
 description:
   - Prints one line of totals. Under C(--check) prints before it one line for each resource that a run would change,
-    with the fields that differ, as far as the module tells them. P(csv_to_aurora.aws.terse#callback) shows the changes
+    with the fields that differ, as far as the module reports them. P(csv_to_aurora.aws.terse#callback) shows the changes
     of a run as they happen.
   - A resource goes by its kind and its name, and is counted once, however many tasks change it. Those of
     M(csv_to_aurora.aws.resource) have the kind and the name that their task gives. Of any other task they follow from
     its module and its arguments, such as C(file) and its path, C(package) and C(service); the table is in
     C(plugins/plugin_utils/subjects.py).
-  - A task whose module tells too little, such as M(ansible.builtin.command), says what it manages in a variable of its
+  - A task whose module reports too little, such as M(ansible.builtin.command), says what it manages in a variable of its
     own whose name is C(resource) or ends in C(_resource). Its keys are C(kind), C(name) and, where that is not
-    V(update), C(action). They may be templates, must not be secret, and go before what the module tells.
+    V(update), C(action). They may be templates, must not be secret, and take precedence over what the module
+    reports.
   - Neither modules that only read or compute are counted, nor temporary files. Nor are tasks in check mode of a run
     without C(--check), and in a run with it those with C(check_mode=true) of their own, but for
     M(csv_to_aurora.aws.resource).
   - Of a result with C(no_log) only kind and name are shown, and the name only where it is a path, a user or the like.
-  - Modules for files run in diff mode in every run, since they tell only there whether a file is new.
+  - Modules for files run in diff mode in every run, since they report only there whether a file is new.
   - A playbook steers it with M(ansible.builtin.set_stats), under the key C(run_summary). C(show) is a list of lines to
     end with, such as what to do next. C(plan) is a plan as C(plan_file) has it, to print in place of the run's own
     summary. C(exit_code) is what C(ansible-playbook) exits with where nothing failed; callbacks that are enabled
@@ -79,8 +80,8 @@ options:
       - Keys are C(check), C(changes) (each with C(host), C(remote), C(role), C(kind), C(name), C(action), C(module),
         C(fields), C(diff) and C(seconds)), C(failures) and C(refusals) (each with C(host), C(role), C(task) and
         C(message)), C(warnings), C(totals), and C(roles), the totals of each role.
-      - C(action) is V(create), V(update), V(replace) or V(delete). C(diff) is what the module told of it, or null, and
-        C(fields) are the names of what differs in it. Most modules tell nothing without C(--diff).
+      - C(action) is V(create), V(update), V(replace) or V(delete). C(diff) is the module's diff, or null, and
+        C(fields) are the names of what differs in it. Most modules report none without C(--diff).
       - C(refusals) are what a plan passed over, by C(ignore_errors) or as the C(refuse) of
         M(csv_to_aurora.aws.resource), and a run would stop at.
     type: path

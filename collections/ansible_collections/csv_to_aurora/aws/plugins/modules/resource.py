@@ -77,10 +77,10 @@ options:
     elements: str
     default: []
   needs:
-    description: What has to exist before the resource can, by its kind in words; a value that is empty fails the task.
+    description: What has to exist before the resource can, by a description of it; a value that is empty fails the task.
     type: dict
   refuse:
-    description: Changes that are not wanted. Each is looked at when the change is planned, before anything is written.
+    description: Changes that are not wanted. Each is evaluated when the change is planned, before anything is written.
     type: list
     elements: dict
     suboptions:

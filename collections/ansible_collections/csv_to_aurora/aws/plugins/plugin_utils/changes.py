@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ansible.playbook.task import Task
 
 RESOURCE = "csv_to_aurora.aws.resource"
+ON_HOST = frozenset({"packages", "service"})
+"""Kinds of the action C(resource) that are part of the task's host. All others are in the account or the database."""
 ACTIONS = ("create", "update", "replace", "delete")
 DONE = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
 COLOURS = {
@@ -238,7 +240,8 @@ class Changes:
     def of_resource(self, result: CallbackTaskResult) -> Iterator[Change]:
         """Yield the change of the action C(resource)."""
         arguments, found = arguments_of(result), result.result
-        subject = Subject(text_of(arguments.get("kind")), text_of(arguments.get("name")), on_host=False)
+        kind = text_of(arguments.get("kind"))
+        subject = Subject(kind, text_of(arguments.get("name")), on_host=kind in ON_HOST)
         exists, wanted = bool(arguments.get("current")), bool(arguments.get("desired"))
         if result.is_changed():
             hidden = ("update" if exists else "create") if wanted else "delete"

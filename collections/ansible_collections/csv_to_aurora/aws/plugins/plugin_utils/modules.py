@@ -26,8 +26,13 @@ FIXES: tuple[tuple[str, str], ...] = (
         "The credentials have expired or are wrong: log in again (aws sso login, or a new access key).",
     ),
     (
-        r"\w*LimitExceeded\w*|\w*QuotaExceeded\w*|Insufficient(DB)?InstanceCapacity",
+        # Not those of the rate of calls.
+        r"(?!Request|Bandwidth)\w*LimitExceeded\w*|\w*QuotaExceeded\w*|TooManyBuckets",
         "A quota of the account is used up: remove what is not needed, or ask for more in Service Quotas.",
+    ),
+    (
+        r"Insufficient\w*Capacity\w*",
+        "AWS lacks capacity at the moment: try again later, or choose another instance type or availability zone.",
     ),
     (
         "DependencyViolation|DeleteConflict",
@@ -172,7 +177,8 @@ class ModuleRunner(ActionBase):
             AnsibleActionFail: Its options are no mapping.
         """
         if not isinstance(call.arguments, Mapping):
-            raise AnsibleActionFail(f"The options of {call.module} have to be a mapping, not: {call.arguments}")
+            # Without what they are: it may hold a secret.
+            raise AnsibleActionFail(f"The options of {call.module} have to be a mapping.")
         result: dict[str, Any] = self._execute_module(
             module_name=call.module,
             module_args={**self.connection, **call.arguments},

@@ -37,18 +37,19 @@ class NotYet:
         message: Regular expression for some of the error's message; empty for any message.
         why: What is waited for, to be read after 'waiting:'.
         source: Where AWS documents it.
-        actions: What the call is for when the answer means 'not yet': create, update, replace, delete.
+        actions: What the call is for when the answer means 'not yet': create, update, delete.
     """
 
     code: str
     message: str
     why: str
     source: str
-    actions: frozenset[str] = frozenset({"create", "update", "replace", "delete"})
+    actions: frozenset[str] = frozenset({"create", "update", "delete"})
 
 
-_WRITES = frozenset({"create", "update", "replace"})
-_DELETES = frozenset({"delete", "replace"})
+_CREATES = frozenset({"create"})
+_WRITES = frozenset({"create", "update"})
+_DELETES = frozenset({"delete"})
 
 NOT_YET: tuple[NotYet, ...] = (
     # Any service
@@ -69,8 +70,9 @@ NOT_YET: tuple[NotYet, ...] = (
     ),
     # EC2
     NotYet(
-        # An image is older than the stack: the id of one that is not found is wrong.
-        r"Invalid(?!AMI)\w+(ID|Id)\.NotFound|InvalidGroup\.NotFound|InvalidKeyPair\.NotFound|NatGatewayNotFound|"
+        # An image is older than the stack: the id of one that is not found is wrong. An Elastic IP address is not found
+        # when it is tagged: the module would allocate another, while the next run finds this one.
+        r"Invalid(?!AMI|ElasticIp)\w+(ID|Id)\.NotFound|InvalidGroup\.NotFound|InvalidKeyPair\.NotFound|NatGatewayNotFound|"
         r"InvalidLaunchTemplateName\.NotFoundException",
         "",
         "the new id is not known everywhere",
@@ -99,7 +101,7 @@ NOT_YET: tuple[NotYet, ...] = (
         "(?i)already ?exists|conflicting DNS domain",
         "routes and names of the endpoint before are being removed",
         _EC2,
-        frozenset({"create", "replace"}),
+        _CREATES,
     ),
     NotYet("IncorrectState|IncorrectInstanceState|InvalidState", "", "its state does not allow that", _EC2),
     # IAM
@@ -129,7 +131,7 @@ NOT_YET: tuple[NotYet, ...] = (
         "",
         "the one of that name is being deleted",
         _RDS.format("CreateDBInstance"),
-        frozenset({"create", "replace"}),
+        _CREATES,
     ),
     NotYet(
         "InvalidDBSubnetGroupStateFault|InvalidDBParameterGroupState|InvalidDBParameterGroupStateFault",
@@ -187,7 +189,7 @@ NOT_YET: tuple[NotYet, ...] = (
         "",
         "the name of a deleted queue is free after 60 seconds",
         "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html",
-        frozenset({"create", "replace"}),
+        _CREATES,
     ),
     # Secrets Manager
     NotYet(
@@ -228,7 +230,7 @@ def not_yet(result: Mapping[str, Any], action: str) -> NotYet | None:
 
     Args:
         result: The failed result of a module.
-        action: What the call was for: create, update, replace or delete.
+        action: What the call was for: create, update or delete.
     """
     code, said = error_of(result)
     if not code:
