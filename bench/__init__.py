@@ -1,4 +1,4 @@
-"""Measures the importer against its upper limit and against the method that it replaces."""
+"""Measures the importer against its limit and a reference, and runs of playbooks against another commit."""
 
 import sys
 from pathlib import Path

@@ -128,15 +128,15 @@ def test_the_module_gets_the_connection_and_templated_options(run: Play) -> None
         ),
         (
             "no time",
-            "The DB cluster stage is still creating after 0 s. Run the same command again: it continues to wait.",
+            "The DB cluster stage is still creating after 0 s. Run the same command again: it waits on.",
         ),
         (
             "never there",
-            "The DB cluster stage is still not there yet after 0 s. Run the same command again: it continues to wait.",
+            "The DB cluster stage is still not there yet after 0 s. Run the same command again: it waits on.",
         ),
         (
             "unknown",
-            "The DB cluster x is still in an unknown state after 0 s. Run the same command again: it continues to wait.",
+            "The DB cluster x is still in an unknown state after 0 s. Run the same command again: it waits on.",
         ),
         (
             "refused",

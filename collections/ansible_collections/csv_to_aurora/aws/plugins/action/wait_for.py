@@ -104,4 +104,4 @@ class ActionModule(ModuleRunner):
     @property
     def fix(self) -> str:
         """What to do about a state that was not reached."""
-        return str(self._task.args.get("fix") or "Run the same command again: it continues to wait.")
+        return str(self._task.args.get("fix") or "Run the same command again: it waits on.")

@@ -50,14 +50,14 @@ version_added: 1.0.0
 short_description: Show at the end of a run how many resources it created, updated and deleted
 description:
   - Prints one line of totals. Under C(--check) prints before it one line for each resource that a run would change,
-    with the fields that differ, as far as the module reports them. P(csv_to_aurora.aws.terse#callback) shows the changes
-    of a run as they happen.
+    with the fields that differ, as far as the module reports them. P(csv_to_aurora.aws.terse#callback) shows the
+    changes of a run as they happen.
   - A resource goes by its kind and its name, and is counted once, however many tasks change it. Those of
     M(csv_to_aurora.aws.resource) have the kind and the name that their task gives. Of any other task they follow from
     its module and its arguments, such as C(file) and its path, C(package) and C(service); the table is in
     C(plugins/plugin_utils/subjects.py).
-  - A task whose module reports too little, such as M(ansible.builtin.command), says what it manages in a variable of its
-    own whose name is C(resource) or ends in C(_resource). Its keys are C(kind), C(name) and, where that is not
+  - A task whose module reports too little, such as M(ansible.builtin.command), says what it manages in a variable of
+    its own whose name is C(resource) or ends in C(_resource). Its keys are C(kind), C(name) and, where that is not
     V(update), C(action). They may be templates, must not be secret, and take precedence over what the module
     reports.
   - Neither modules that only read or compute are counted, nor temporary files. Nor are tasks in check mode of a run

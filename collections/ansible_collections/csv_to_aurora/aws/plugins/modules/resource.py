@@ -77,7 +77,7 @@ options:
     elements: str
     default: []
   needs:
-    description: What has to exist before the resource can, by a description of it; a value that is empty fails the task.
+    description: What has to exist before the resource can. The key describes it; an empty value fails the task.
     type: dict
   refuse:
     description: Changes that are not wanted. Each is evaluated when the change is planned, before anything is written.
