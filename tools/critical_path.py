@@ -282,6 +282,21 @@ def written(path: str) -> dict[str, Any]:
     return {}
 
 
+def done(result: dict[str, Any], options: dict[str, Any]) -> str:
+    """Return what a task with the action resource did: create, update, replace, delete or none.
+
+    Outside of a loop, ansible.posix.jsonl puts the name of the module where the result has that. With no_log there is
+    only whether it changed something; ``options`` say then what it was meant to do.
+    """
+    if result.get("action") in ("create", "update", "replace", "delete", "none"):
+        return str(result["action"])
+    if diff := result.get("diff"):
+        return "create" if not diff["before"] else "update" if diff["after"] else "delete"
+    if not result.get("changed"):
+        return "none"
+    return "delete" if options.get("desired") == {} else "create"
+
+
 def parts(event: dict[str, Any], result: dict[str, Any]) -> Iterator[tuple[str, int]]:
     """Yield what a task, or an item of its loop, did, and with how many calls."""
     module, path = str(result["action"]), str(event["task"].get("path", ""))
@@ -290,8 +305,7 @@ def parts(event: dict[str, Any], result: dict[str, Any]) -> Iterator[tuple[str, 
         ran = not (one.get("skipped") or result.get("skipped") or one.get("planned"))
         kind = one.get("kind") or written(path).get("kind", "")
         if short == "resource":
-            intended = "delete" if written(path).get("desired") == {} else "create"
-            action = one.get("action", intended if one.get("changed") else "none")
+            action = done(one, written(path))
             yield f"{action} {kind}", int(ran and action != "none")
         elif short == "wait_for" and module.startswith(OWN):
             if not one.get("planned"):

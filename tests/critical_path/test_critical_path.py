@@ -87,6 +87,22 @@ def test_what_a_result_does_not_tell_is_in_the_task(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "name"),
+    [({}, {"a": 1}, "create VPC"), ({"a": 1}, {"a": 2}, "update VPC"), ({"a": 1}, {}, "delete VPC")],
+)
+def test_what_one_resource_did_is_in_its_difference(before: dict[str, int], after: dict[str, int], name: str) -> None:
+    # The callback puts the module's name where the result has the action.
+    diff = {"before": before, "after": after}
+    (step,) = critical_path.read([event("network", RESOURCE, kind="VPC", changed=True, diff=diff)])
+    assert (step.name, step.calls) == (f"network: {name}", 1)
+
+
+def test_a_resource_without_a_difference_was_only_compared() -> None:
+    (step,) = critical_path.read([event("network", RESOURCE, kind="VPC", changed=False)])
+    assert (step.name, step.calls) == ("network: none VPC", 0)
+
+
+@pytest.mark.parametrize(
     ("order", "seconds"),
     [
         # What is done while the database comes up costs nothing.

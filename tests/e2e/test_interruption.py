@@ -104,7 +104,7 @@ class Account:
         untagged = UNTAGGED.search(" ".join(run.output.split()))
         if untagged:
             self.claim(untagged[1])
-            return Ended(killed=True, run=run)
+            return self.play(name, **kill)
         assert run.returncode == 0, run.output[-6000:]
         return Ended(killed=False, run=run, **json.loads(counts.read_text()))
 

@@ -445,8 +445,8 @@ def test_warnings_stay(tmp_path: Path) -> None:
 @pytest.fixture
 def lasting() -> Iterator[Path]:
     """A folder outside of those for temporary files, which are no resources of another machine."""
-    (PROJECT / ".build").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=PROJECT / ".build", prefix="test-terse-") as folder:
+    # Not among temporary files, which are no resources on another machine: the project itself may be there.
+    with tempfile.TemporaryDirectory(dir=Path.home(), prefix=".csv-to-aurora-test-") as folder:
         yield Path(folder)
 
 

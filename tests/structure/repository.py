@@ -898,6 +898,16 @@ def check_mode_is_the_actions_business(root: Path) -> list[str]:
 
 
 @rule
+def test_files_have_names_of_their_own(root: Path) -> list[str]:
+    """No two files of tests share a name: they are no packages, and pytest would take them for one module."""
+    by_name: dict[str, list[str]] = {}
+    for path in sorted((root / "tests").rglob("*.py")):
+        if path.name.startswith("test_"):
+            by_name.setdefault(path.name, []).append(str(path.relative_to(root)))
+    return [f"{' and '.join(paths)}: one name." for paths in by_name.values() if len(paths) > 1]
+
+
+@rule
 def exceptions_are_of_something(root: Path) -> list[str]:
     """The tables of exceptions name what exists."""
     names = {role.name for role in roles(root)}

@@ -49,6 +49,7 @@ action_groups:
     - role: store
 """,
     "playbooks/tasks/wait.yml": "- name: wait | Wait\n  ansible.builtin.pause:\n    seconds: 1\n",
+    "tests/one/test_a.py": "",
     "molecule/store/molecule.yml": "---\n",
     "molecule/client/molecule.yml": "---\n",
     "roles/store/README.md": "# store\n\n<!-- arguments -->\n<!-- /arguments -->\n",
@@ -152,6 +153,14 @@ def replace(path: str, old: str, new: str) -> Break:
         text = (root / path).read_text(encoding="utf-8")
         assert old in text
         (root / path).write_text(text.replace(old, new), encoding="utf-8")
+
+    return break_it
+
+
+def create(path: str) -> Break:
+    def break_it(root: Path) -> None:
+        (root / path).parent.mkdir(parents=True)
+        (root / path).touch()
 
     return break_it
 
@@ -324,6 +333,11 @@ BREAKS: list[tuple[str, Break, str]] = [
         "check_mode_is_the_actions_business",
         task("  ansible.builtin.debug:\n  when: not ansible_check_mode\n"),
         "'present | Break' reads ansible_check_mode in 'when'",
+    ),
+    (
+        "test_files_have_names_of_their_own",
+        create("tests/two/test_a.py"),
+        "tests/one/test_a.py and tests/two/test_a.py",
     ),
     ("roles_have_scenarios", remove("molecule/client/molecule.yml"), "molecule/client/molecule.yml: missing"),
 ]
