@@ -160,7 +160,7 @@ SLOW = (
     Slow(
         "the function's interfaces",
         "importer: delete Lambda function",
-        frozenset({"importer: wait for network interfaces"}),
+        frozenset({"importer: wait for network interface"}),
         300,
         15,
         "under 5 minutes after the function was detached from the VPC, up to 45 without that",
@@ -235,8 +235,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "database: wait for DB cluster": ("the removal of the database",),
     "database: delete DB subnet group": ("database: wait for DB cluster",),
     "importer: delete Lambda function": ("notification: delete bucket notification",),
-    "importer: wait for network interfaces": ("the function's interfaces",),
-    "importer: delete IAM role": ("importer: wait for network interfaces",),
+    "importer: wait for network interface": ("the function's interfaces",),
+    "importer: delete IAM role": ("importer: wait for network interface",),
     "app_host: delete instance": (),
     "network: delete NAT gateway": (),
     "network: wait for NAT gateway": ("the removal of the NAT gateway",),
@@ -244,7 +244,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "security_groups: delete security group": (
         "the removal of the host",
         "database: wait for DB cluster",
-        "importer: wait for network interfaces",
+        "importer: wait for network interface",
     ),
     "network: delete subnet": (
         "database: delete DB subnet group",
@@ -274,11 +274,17 @@ def written(path: str) -> dict[str, Any]:
     file, _, line = path.rpartition(":")
     if not Path(file).is_file():
         return {}
-    tasks = yaml.compose(Path(file).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    for node in tasks.value if tasks else []:
-        if node.start_mark.line + 1 == int(line):
+    waiting = [yaml.compose(Path(file).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaml.MappingNode) and node.start_mark.line + 1 == int(line):
             task = yaml.SafeLoader("").construct_mapping(node, deep=True)
-            return next((value for key, value in task.items() if str(key).startswith(OWN)), {})
+            if "block" not in task:
+                return next((value for key, value in task.items() if str(key).startswith(OWN)), {})
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        elif isinstance(node, yaml.MappingNode):
+            waiting += [value for key, value in node.value if key.value in ("block", "rescue", "always")]
     return {}
 
 

@@ -29,11 +29,13 @@ ROLE = resource("importer", "create", "IAM role")
 FUNCTION = resource("importer", "create", "Lambda function")
 OTHER = resource("bucket", "create", "bucket")
 
-TASKS = """- name: present | Create or update the secrets
-  csv_to_aurora.aws.resource:
-    kind: secret
-    desired: "{{ desired }}"
+TASKS = """- name: present | Create what belongs together
   no_log: true
+  block:
+    - name: present | Create or update the secrets
+      csv_to_aurora.aws.resource:
+        kind: secret
+        desired: "{{ desired }}"
 - name: present | Wait for the cluster
   csv_to_aurora.aws.wait_for:
     kind: DB cluster
@@ -76,8 +78,8 @@ def test_what_a_result_does_not_tell_is_in_the_task(tmp_path: Path) -> None:
     file.write_text(TASKS)
     steps = critical_path.read(
         [
-            event("database", RESOURCE, path=f"{file}:1", results=[{"censored": "no_log", "changed": True}]),
-            event("database", WAIT_FOR, path=f"{file}:6", skipped=True),
+            event("database", RESOURCE, path=f"{file}:4", results=[{"censored": "no_log", "changed": True}]),
+            event("database", WAIT_FOR, path=f"{file}:8", skipped=True),
         ]
     )
     assert [(step.name, step.calls) for step in steps] == [
