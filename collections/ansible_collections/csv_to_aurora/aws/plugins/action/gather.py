@@ -78,6 +78,7 @@ class ActionModule(ModuleRunner):
     def _answer(self, call: Call, task_vars: dict[str, Any] | None, writing: int) -> NoReturn:
         """Run a module and write its result, as the child, which ends here: it must not go on as a second worker."""
         try:
+            self.disposable = True
             try:
                 result = self.call(call, task_vars)
             except BaseException as error:  # noqa: BLE001 - the parent has to be told, whatever it was

@@ -22,7 +22,7 @@ import runpy
 import sys
 import tempfile
 import traceback
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from ansible.plugins.action import ActionBase
 from ansible.plugins.callback import CallbackBase
@@ -107,12 +107,14 @@ def warm_up() -> None:
     sessions.create_loader = functools.cache(sessions.create_loader)
     session = sessions.get_session()
     for service in SERVICES:
-        session.create_client(
+        client = session.create_client(
             service,
             region_name="eu-west-1",
             aws_access_key_id="-",
             aws_secret_access_key="-",  # noqa: S106 - none: the client is never used
         )
+        # The first question whether an operation has pages reads the list of those that do.
+        client.can_paginate(next(iter(client.meta.method_to_api_mapping)))
     # ansible-core asks in the worker of each loop without items who called it, and Python looks for the files of all
     # these modules to answer the first such question.
     inspect.stack()
@@ -130,32 +132,31 @@ def eligible(action: ActionBase, name: str, *, wrap_async: bool) -> bool:
     )
 
 
-def run_forked(module: str, parameters: bytes) -> tuple[int, str, str]:
-    """Run an Ansible module, by its Python name, in a fork.
+def run_module(module: str, parameters: bytes, *, fork: bool) -> tuple[int, str, str]:
+    """Run an Ansible module, by its Python name, in a fork or in this very process, which then is good for little else.
 
     Returns:
         Its exit code, what it printed, and what it printed to standard error.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = os.fork()
-        if child == 0:
-            _become_module(module, parameters, out.fileno(), err.fileno())
-        _, status = os.waitpid(child, 0)
+        if fork:
+            child = os.fork()
+            if child == 0:
+                os._exit(_be_module(module, parameters, out.fileno(), err.fileno()))
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        else:
+            code = _be_module(module, parameters, out.fileno(), err.fileno())
         out.seek(0)
         err.seek(0)
-        return (
-            os.waitstatus_to_exitcode(status),
-            out.read().decode(errors="surrogateescape"),
-            err.read().decode(errors="surrogateescape"),
-        )
+        return code, out.read().decode(errors="surrogateescape"), err.read().decode(errors="surrogateescape")
 
 
-def _become_module(module: str, parameters: bytes, out: int, err: int) -> NoReturn:
-    """Be the module until it ends, as a newly started Python would be."""
-    code = 1
+def _be_module(module: str, parameters: bytes, out: int, err: int) -> int:
+    """Be the module until it ends, as a newly started Python would be, and return its exit code."""
+    from ansible.module_utils import _internal, basic  # noqa: PLC0415
+
+    code, controller = 1, _internal.is_controller
     try:
-        from ansible.module_utils import _internal, basic  # noqa: PLC0415
-
         os.dup2(out, 1)
         os.dup2(err, 2)
         sys.stdin = open(os.devnull)  # noqa: PTH123, SIM115 - lives as long as the process
@@ -172,7 +173,8 @@ def _become_module(module: str, parameters: bytes, out: int, err: int) -> NoRetu
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)
+        _internal.is_controller = controller
+    return code
 
 
 def warm(original: Execute) -> Execute:
@@ -214,7 +216,8 @@ def warm(original: Execute) -> Execute:
         values = dict(self._task.args if module_args is None else module_args)
         self._update_module_args(name, values, task_vars or {})
         parameters = json.dumps({"ANSIBLE_MODULE_ARGS": values}, cls=encoder).encode()
-        code, out, err = run_forked(f"ansible_collections.{collection}.plugins.modules.{short}", parameters)
+        python_name = f"ansible_collections.{collection}.plugins.modules.{short}"
+        code, out, err = run_module(python_name, parameters, fork=not getattr(self, "disposable", False))
         result = self._parse_returned_data(
             {
                 "rc": code,
