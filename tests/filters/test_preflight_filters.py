@@ -26,9 +26,7 @@ CAUSES = [
         ("", "AWS refused the first call."),
     ],
 )
-def test_the_first_cause_that_matches_has_the_fix(
-    load_filters: Load, error: str, fix: str
-) -> None:
+def test_the_first_cause_that_matches_has_the_fix(load_filters: Load, error: str, fix: str) -> None:
     assert load_filters("preflight").preflight_fix(error, CAUSES) == fix
 
 

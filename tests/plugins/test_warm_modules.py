@@ -41,6 +41,18 @@ PLAYBOOK = """
       loop: ["{{ role_name }}", no-such-role]
       register: found
 
+    - name: Look at several side by side
+      csv_to_aurora.aws.gather:
+        modules:
+          there: {amazon.aws.iam_role_info: {name: "{{ role_name }}"}}
+          absent: {amazon.aws.iam_role_info: {name: no-such-role}}
+      register: gathered
+
+    - name: Be refused side by side
+      csv_to_aurora.aws.gather: {modules: {wrong: {amazon.aws.iam_role_info: {no_such_option: 1}}}}
+      register: not_gathered
+      ignore_errors: true
+
     - name: Be refused
       amazon.aws.iam_role: {name: "{{ role_name }}", state: absent, no_such_option: 1}
       register: refused
@@ -74,6 +86,8 @@ PLAYBOOK = """
           changed: "{{ [created, unchanged, planned, removed] | map(attribute='changed') }}"
           tags: "{{ created.iam_role.tags }}"
           found: "{{ found.results | map(attribute='iam_roles') | map('length') }}"
+          gathered: "{{ [gathered.there, gathered.absent] | map(attribute='iam_roles') | map('length') }}"
+          not_gathered: "{{ not_gathered.msg }}"
           refused: "{{ refused.msg }}"
           missing: "{{ [missing.failed, missing.msg is search('no-such-function')] }}"
           account: "{{ caller.account }}"
@@ -105,9 +119,11 @@ def test_results_are_the_same_with_and_without(cloud: Cloud, tmp_path: Path) -> 
     assert warm["changed"] == [True, False, True, True]
     assert warm["tags"] == {"Umlaut": "ä, 日本", "Quote": "it's"}
     assert warm["found"] == [1, 0]
+    assert warm["gathered"] == [1, 0]
+    assert "no_such_option" in warm["not_gathered"]
     assert "no_such_option" in warm["refused"]
     assert warm["missing"] == [True, True]
     assert warm["other"] == "42"
     # The module with an environment is run as without it.
-    assert modules_started(cold_output) - modules_started(warm_output) == 8
+    assert modules_started(cold_output) - modules_started(warm_output) == 11
     assert modules_started(warm_output) == 1

@@ -94,9 +94,7 @@ def _account_and_region(inputs: Inputs, set_it: str) -> Iterator[str]:
             f"this environment may be created in. `aws sts get-caller-identity` prints yours. Set it in {set_it}."
         )
     if not REGION.fullmatch(str(inputs["region"])):
-        yield (
-            f"aws_region ({inputs['region']}) does not look like a region such as eu-west-1. Set it in {set_it}."
-        )
+        yield (f"aws_region ({inputs['region']}) does not look like a region such as eu-west-1. Set it in {set_it}.")
 
 
 def _dynamic_inventory(inputs: Inputs, set_it: str) -> Iterator[str]:

@@ -5,7 +5,8 @@
 
 A module call usually starts a Python, imports boto3 and parses the service's description: about a
 second each, some hundred times in a run. ansible-playbook forks a worker for each task anyway; here
-the worker forks once more and runs the module there, with all of that inherited.
+the worker forks once more and runs the module there, with all of that inherited. A worker that is
+C(disposable), as the children of gather are, runs it itself.
 
 This leans on private parts of ansible-core. Where they are not as expected, nothing is replaced and
 modules run as they always do.
@@ -31,7 +32,7 @@ from ansible.plugins.loader import module_loader
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ansible.playbook import Playbook
+    from ansible.playbook.task import Task
 
 DOCUMENTATION = r"""
 name: warm_modules
@@ -68,6 +69,8 @@ options:
 """
 
 COLLECTIONS = ("amazon.aws.", "community.aws.", "csv_to_aurora.aws.")
+OTHER_RUN = "csv_to_aurora.aws.playbook_plan"
+"""Calls no AWS itself: it starts ansible-playbook, which warms up for itself."""
 # The services whose descriptions every run of this project needs; any other is read when it is used.
 SERVICES = (
     "cloudwatch",
@@ -235,18 +238,26 @@ def warm(original: Execute) -> Execute:
 
 
 class CallbackModule(CallbackBase):
-    """Warms the process up when a playbook begins."""
+    """Warms the process up before the first task that calls AWS."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "csv_to_aurora.aws.warm_modules"
     CALLBACK_NEEDS_ENABLED = True
 
-    def v2_playbook_on_start(self, playbook: Playbook) -> None:
+    def __init__(self) -> None:
+        """Begin cold."""
+        super().__init__()
+        self.cold = True
+
+    def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:  # noqa: FBT001 - Ansible's signature
         """Replace how modules are executed, unless this ansible-core is not one that we know."""
-        del playbook
+        del is_conditional
+        if not (self.cold and task.action.startswith(COLLECTIONS) and task.action != OTHER_RUN):
+            return
         from ansible import __version__  # noqa: PLC0415
 
+        self.cold = False
         low, high = TESTED_CORE
         if not self.get_option("enabled"):
             return
