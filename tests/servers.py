@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REGION = "eu-west-1"
+STRICT = Path(__file__).resolve().parents[1] / "roles/local_cloud/files"
+"""The folder that the package of the strict layer is in."""
 
 
 def free_port() -> int:
@@ -54,12 +57,9 @@ def server(command: list[str], environment: dict[str, str], health: str, log: Pa
             started.wait(timeout=30)
 
 
-@contextmanager
-def ministack(folder: Path, **environment: str) -> Iterator[str]:
-    """Run the local cloud's emulator without containers and without IAM enforcement, and give its URL."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    settings = {
+def settings_of(folder: Path, port: int) -> dict[str, str]:
+    """Return the settings of a ministack that keeps its files in ``folder``."""
+    return {
         "GATEWAY_PORT": str(port),
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
@@ -69,8 +69,48 @@ def ministack(folder: Path, **environment: str) -> Iterator[str]:
         "TMPDIR": str(folder),
         "LOG_LEVEL": "WARNING",
     }
+
+
+@contextmanager
+def ministack(folder: Path, **environment: str) -> Iterator[str]:
+    """Run the local cloud's emulator without containers and without IAM enforcement, and give its URL."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
     program = str(Path(sys.executable).with_name("ministack"))
-    with server([program], settings | environment, f"{url}/_ministack/health", folder / "ministack.log"):
+    settings = settings_of(folder, port) | environment
+    with server([program], settings, f"{url}/_ministack/health", folder / "ministack.log"):
+        yield url
+
+
+@contextmanager
+def strict_ministack(folder: Path, **settings: float) -> Iterator[str]:
+    """Run the same behind the strict layer, with these settings of it; what it refuses is in ``strict.jsonl``."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "strict", str(folder / "strict.jsonl"), json.dumps(settings)]
+    environment = settings_of(folder, port) | {"PYTHONPATH": str(STRICT)}
+    with server(command, environment, f"{url}/_ministack/health", folder / "ministack.log"):
+        yield url
+
+
+AUTHORIZING = """
+import runpy, sys
+from pathlib import Path
+import authorization
+authorization.install(Path(sys.argv[1]))
+sys.argv = ["ministack"]
+runpy.run_module("ministack", run_name="__main__")
+"""
+
+
+@contextmanager
+def authorizing_ministack(folder: Path) -> Iterator[str]:
+    """Run the same with IAM enforcement as on the local cloud; the authorizations are in ``authorizations.jsonl``."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-c", AUTHORIZING, str(folder / "authorizations.jsonl")]
+    environment = settings_of(folder, port) | {"PYTHONPATH": str(STRICT), "AUTH": "true"}
+    with server(command, environment, f"{url}/_ministack/health", folder / "ministack.log"):
         yield url
 
 

@@ -48,6 +48,14 @@ TASKS: dict[str, dict[str, Any]] = {
             "other": scripted("fails too", answers=[aws_error("InternalError")]),
         }
     ),
+    "passes": gather(
+        {
+            "vpcs": scripted(
+                "comes", answers=[aws_error("InvalidVpcID.NotFound"), aws_error("Throttling"), {"number": 3}]
+            ),
+            "subnets": answer("is there", number=1),
+        }
+    ),
     "ends": gather({"one": scripted("ends", end=True), "two": answer("beside")}),
     "template fails": gather({"one": answer("undefined", value="{{ not_there_yet.id }}")}),
     "no check mode": gather({"bucket": {"amazon.aws.s3_bucket": {"name": "written-to"}}}),
@@ -137,6 +145,12 @@ def test_the_first_failure_in_order_is_reported_in_one_sentence(run: Play) -> No
     assert found["result"]["error"]["code"] == "AccessDeniedException"
     # The others were not held up by it.
     assert len(run.calls("fine")) == len(run.calls("fails too")) == 1
+
+
+def test_what_comes_or_goes_meanwhile_is_asked_for_again_and_nothing_else(run: Play) -> None:
+    found = run.results["passes"]
+    assert (found["vpcs"]["number"], found["subnets"]["number"]) == (3, 1)
+    assert (len(run.calls("comes")), len(run.calls("is there"))) == (3, 1)
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,23 @@ ANSWERS: list[Row] = [
         ACTIONS,
         "still uses it",
     ),
+    (
+        "InvalidDBClusterSnapshotStateFault",
+        "Cannot delete the cluster: a snapshot of it is being created",
+        ACTIONS,
+        "snapshot of the DB cluster",
+    ),
     ("DBClusterNotFoundFault", "DBCluster stage not found.", WRITES, "new DB cluster"),
+    ("DBClusterParameterGroupNotFound", "DBClusterParameterGroup not found: stage", WRITES, "new group"),
+    ("DBParameterGroupNotFound", "DBClusterParameterGroup not found: stage", WRITES, "new group"),
+    ("DBSubnetGroupNotFoundFault", "DB subnet group 'stage' does not exist.", WRITES, "new group"),
+    (
+        "InvalidParameterValue",
+        "Unable to create the resource. Verify that you have permission to create service linked role. Otherwise wait "
+        "and try again later",
+        NEW,
+        "service-linked role",
+    ),
     # Lambda
     (
         "InvalidParameterValueException",

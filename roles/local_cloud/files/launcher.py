@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import authorization
+import strict
 from docker.models.containers import ContainerCollection
 from packaging.requirements import Requirement
 
@@ -87,7 +88,8 @@ def main(arguments: Sequence[str]) -> None:
 
     Args:
         arguments: One path: a JSON file with `environment` (an object of strings), `publish_on` (a list of
-            addresses) and `authorizations` (the file that records each authorization).
+            addresses), `authorizations` (the file that records each authorization) and `strict` (the settings of the
+            strict layer, null without it).
 
     Raises:
         SystemExit: When there is not exactly one argument, or when ministack ends.
@@ -102,6 +104,8 @@ def main(arguments: Sequence[str]) -> None:
     sys.argv = ["ministack"]
     # Only now: ministack reads its environment when it is imported.
     authorization.install(Path(settings["authorizations"]))
+    if settings["strict"] is not None:
+        strict.install(Path(os.environ["TMPDIR"]) / "strict.jsonl", **settings["strict"])
     runpy.run_module("ministack", run_name="__main__")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from itertools import batched
@@ -15,9 +16,12 @@ from typing import Any, BinaryIO, NoReturn
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.modules import Call, ModuleRunner, call_of
+from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.not_yet import not_yet
 
 AT_ONCE = 8
 """Modules that run at the same time: AWS answers each after tens of milliseconds."""
+PATIENCE = 60
+"""Seconds within which a module is run again that AWS answers 'not yet'."""
 
 
 class ActionModule(ModuleRunner):
@@ -39,9 +43,17 @@ class ActionModule(ModuleRunner):
         self._task.check_mode = self._task.diff = True
         calls = dict(self.calls())
         found: dict[str, dict[str, Any]] = {}
-        for keys in batched(calls, AT_ONCE):
-            children = {key: self.start(calls[key], task_vars) for key in keys}
-            found |= {key: self.finish(*child) for key, child in children.items()}
+        began, pause = time.monotonic(), 1.0
+        while missing := [key for key in calls if key not in found or self.may_pass(found[key])]:
+            if found:
+                failed = [one for one in found.values() if one.get("failed")]
+                if not all(map(self.may_pass, failed)) or time.monotonic() - began + pause > PATIENCE:
+                    break
+                time.sleep(pause)
+                pause *= 2
+            for keys in batched(missing, AT_ONCE):
+                children = {key: self.start(calls[key], task_vars) for key in keys}
+                found |= {key: self.finish(*child) for key, child in children.items()}
         for key, one in found.items():
             # A module without check mode skips, and what it did not look for would pass for absent.
             if one.get("failed") or one.get("skipped"):
@@ -50,6 +62,11 @@ class ActionModule(ModuleRunner):
         empty: dict[str, dict[str, Any]] = {key: {} for key in self._task.args["modules"]}
         result.update({**empty, **found}, changed=False)
         return result
+
+    @staticmethod
+    def may_pass(result: Mapping[str, Any]) -> bool:
+        """Return whether a module that failed would succeed some time later: it found something that came or went."""
+        return bool(result.get("failed")) and not_yet(result, "update") is not None
 
     def calls(self) -> Iterator[tuple[str, Call]]:
         """Yield the key and the call of each module whose condition holds.

@@ -315,6 +315,8 @@ class ActionModule(ModuleRunner):
             if not result.get("failed") and (not call.until or jmespath.search(call.until, result)):
                 return result
             reason = not_yet(result, step) if result.get("failed") else UNFINISHED
+            # It may have done what it could not finish: the next time it finds nothing left to do.
+            self.changed = self.changed or reason is not None
             now = time.monotonic()
             if reason is None or now - began + pause > timeout:
                 failed = f"The {plan.title} could not be {DONE[plan.action]}"

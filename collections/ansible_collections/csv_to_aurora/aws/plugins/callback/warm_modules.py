@@ -19,7 +19,6 @@ import gc
 import inspect
 import json
 import os
-import runpy
 import sys
 import tempfile
 import traceback
@@ -47,9 +46,9 @@ description:
     this was tested with.
 notes:
   - Leans on private parts of ansible-core, and is therefore off for versions that it was not tested with. It replaces
-    C(ActionBase._execute_module); it calls C(_update_module_args) and C(_parse_returned_data) of it; it sets
-    C(ansible.module_utils.basic._ANSIBLE_ARGS), C(_ANSIBLE_PROFILE) and C(ansible.module_utils._internal.is_controller)
-    in the child that becomes the module. It also has botocore's sessions share one loader of service descriptions.
+    C(ActionBase._execute_module); it calls C(_update_module_args) and C(_parse_returned_data) of it, and
+    C(run_module) of C(ansible.module_utils._internal._ansiballz._loader); it sets
+    C(ansible.module_utils._internal.is_controller) in the child that becomes the module. It also has botocore's sessions share one loader of service descriptions.
   - C(ANSIBLE_WARM_MODULES=false) runs every module as ansible-core does. The results are the same, as C(make test)
     verifies.
 author:
@@ -156,7 +155,8 @@ def run_module(module: str, parameters: bytes, *, fork: bool) -> tuple[int, str,
 
 def _be_module(module: str, parameters: bytes, out: int, err: int) -> int:
     """Be the module until it ends, as a newly started Python would be, and return its exit code."""
-    from ansible.module_utils import _internal, basic  # noqa: PLC0415
+    from ansible.module_utils import _internal  # noqa: PLC0415
+    from ansible.module_utils._internal._ansiballz import _loader  # noqa: PLC0415
 
     code, controller = 1, _internal.is_controller
     try:
@@ -167,8 +167,8 @@ def _be_module(module: str, parameters: bytes, out: int, err: int) -> int:
         sys.stderr = os.fdopen(2, "w", closefd=False)
         # Warnings belong into the module's result; only the controller may show them.
         _internal.is_controller = False
-        basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = parameters, PROFILE
-        runpy.run_module(module, {"_module_fqn": module, "_modlib_path": None}, run_name="__main__", alter_sys=True)
+        # What runs a module everywhere: what the module does not catch becomes its result, too.
+        _loader.run_module(json_params=parameters, profile=PROFILE, module_fqn=module, modlib_path="", extensions={})
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
     except BaseException:  # noqa: BLE001 - the parent has to be told, whatever it was

@@ -16,7 +16,9 @@ description:
   - Runs modules side by side and returns all of their results, as one task.
   - All of them run in check mode and with C(--diff), whatever the run does. So a module that has no info module beside
     it can tell what there is, by what it says it would change.
-  - The first module that fails fails the task with one sentence.
+  - A module that lists resources and then asks about each of them fails where one of them has just been created or
+    deleted, by whomever. It is run again, for up to a minute, as is one that AWS answers at that rate no more.
+  - The first module that fails otherwise fails the task with one sentence.
   - All other options are the connection, which the module defaults of the group C(csv_to_aurora.aws.aws) give, and are
     handed to each module.
 notes:

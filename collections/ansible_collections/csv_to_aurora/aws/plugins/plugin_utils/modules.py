@@ -187,5 +187,7 @@ class ModuleRunner(ActionBase):
         )
         result.pop("invocation", None)
         if result.get("exception"):
+            # What a module does not catch has no message of its own.
+            result.setdefault("msg", getattr(getattr(result["exception"], "event", None), "msg", result["exception"]))
             result["exception"] = traceback_of(result["exception"])
         return result

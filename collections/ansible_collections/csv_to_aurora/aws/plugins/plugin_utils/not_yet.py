@@ -22,6 +22,8 @@ _CLIENT_ERROR = re.compile(
     r"(?: \(reached max retries: \d+\))?: (?P<said>.*)"
 )
 _REPLACED = {
+    # ec2_vpc_endpoint takes the first of none, while the endpoint that it has created is not known everywhere.
+    "list index out of range": "InvalidVpcEndpointId.NotFound",
     "RouteAlreadyExists ": "RouteAlreadyExists",
     "Could not find IAM instance profile ": "NoSuchEntity",
 }
@@ -140,11 +142,32 @@ NOT_YET: tuple[NotYet, ...] = (
         _RDS.format("DeleteDBClusterParameterGroup"),
     ),
     NotYet(
+        "InvalidDBClusterSnapshotStateFault|InvalidDBClusterSnapshotState",
+        "",
+        "a snapshot of the DB cluster is being created",
+        _RDS.format("DeleteDBCluster"),
+    ),
+    NotYet(
         "DBClusterNotFoundFault",
         "",
         "the new DB cluster is not known everywhere",
         _RDS.format("CreateDBInstance"),
         _WRITES,
+    ),
+    NotYet(
+        # DBParameterGroupNotFound is what the operations of cluster parameter groups say, too.
+        "DBClusterParameterGroupNotFound|DBParameterGroupNotFound|DBSubnetGroupNotFoundFault",
+        "",
+        "the new group is not known everywhere",
+        _RDS.format("CreateDBCluster"),
+        _WRITES,
+    ),
+    NotYet(
+        "InvalidParameterValue",
+        "(?i)permission to create service.linked role",
+        "the account's first DB cluster needs a service-linked role, which is being created",
+        "https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAM.ServiceLinkedRoles.html",
+        _CREATES,
     ),
     # Lambda
     NotYet(
