@@ -149,6 +149,12 @@ def test_errors_of_s3_are_classified(
         S3Store(client).open(version_of(), 0)
 
 
+def test_a_denied_object_may_also_be_gone(bucket: Bucket, client: S3Client) -> None:
+    bucket.refusals = [(403, "AccessDenied")]
+    with pytest.raises(ConfigurationError, match=r"may not read the object .*s3:ListBucket .* is gone"):
+        S3Store(client).open(version_of(), 0)
+
+
 def test_a_service_that_does_not_answer_is_transient(bucket: Bucket, client: S3Client) -> None:
     bucket.shutdown()
     bucket.server_close()

@@ -111,6 +111,84 @@ def test_a_database_cluster_is_authorized_with_all_that_it_uses(authorization: M
     }
 
 
+def test_a_database_instance_is_authorized_on_the_default_groups_that_it_takes(authorization: ModuleType) -> None:
+    parameters = {"DBInstanceIdentifier": "i", "DBClusterIdentifier": "c", "Tags.Tag.1.Key": "Project"}
+    found = required(authorization, "rds", "rds:CreateDBInstance", parameters)
+    assert set(found) == {
+        ("rds:CreateDBInstance", f"{RDS}db:i"),
+        ("rds:CreateDBInstance", f"{RDS}cluster:c"),
+        ("rds:CreateDBInstance", f"{RDS}pg:default.aurora-mysql8.0"),
+        ("rds:CreateDBInstance", f"{RDS}og:default:aurora-mysql-8-0"),
+        ("rds:AddTagsToResource", f"{RDS}db:i"),
+    }
+    own = required(authorization, "rds", "rds:CreateDBInstance", {**parameters, "DBParameterGroupName": "own"})
+    assert {resource for _, resource in own if ":pg:" in resource} == {f"{RDS}pg:own"}
+
+
+def test_a_cluster_is_deleted_with_its_final_snapshot(authorization: ModuleType) -> None:
+    parameters = {"DBClusterIdentifier": "c", "FinalDBSnapshotIdentifier": "c-final"}
+    found = required(authorization, "rds", "rds:DeleteDBCluster", parameters)
+    assert {resource for _, resource in found} == {f"{RDS}cluster:c", f"{RDS}cluster-snapshot:c-final"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "associates"),
+    [
+        ({"VpcEndpointType": "Interface"}, True),
+        ({"VpcEndpointType": "Interface", "PrivateDnsEnabled": "false"}, False),
+        ({"VpcEndpointType": "Gateway"}, False),
+        ({}, False),
+    ],
+)
+def test_private_dns_of_an_endpoint_associates_a_hosted_zone(
+    authorization: ModuleType, parameters: dict[str, str], *, associates: bool
+) -> None:
+    found = required(authorization, "ec2", "ec2:CreateVpcEndpoint", {"VpcId": "vpc-0123456789abcdef0", **parameters})
+    assert ("route53:AssociateVPCWithHostedZone" in {action for action, _ in found}) is associates
+
+
+def test_a_qualifier_is_part_of_a_functions_arn(authorization: ModuleType) -> None:
+    request = authorization.read_request(b"", {"Qualifier": ["$LATEST"]}, ACCOUNT, REGION, "GetFunction")
+    authorization._request.set(request)
+    function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:importer"
+    found = authorization.checks("lambda", "lambda:GetFunction", function, {})
+    assert [check.resource for check in found] == [f"{function}:$LATEST"]
+
+
+@pytest.mark.parametrize(
+    ("service", "action", "parameters", "body", "tagging"),
+    [
+        ("lambda", "lambda:CreateFunction", {}, {"FunctionName": "f", "Tags": {"a": "b"}}, "lambda:TagResource"),
+        ("logs", "logs:CreateLogGroup", {}, {"tags": {"a": "b"}}, "logs:TagResource"),
+        ("secretsmanager", "secretsmanager:CreateSecret", {}, {"Tags": [{}]}, "secretsmanager:TagResource"),
+        ("ssm", "ssm:PutParameter", {}, {"Tags": [{}]}, "ssm:AddTagsToResource"),
+        ("sqs", "sqs:CreateQueue", {}, {"tags": {"a": "b"}}, "sqs:TagQueue"),
+        ("iam", "iam:CreateRole", {"RoleName": "r", "Tags.member.1.Key": "a"}, {}, "iam:TagRole"),
+        (
+            "iam",
+            "iam:CreateInstanceProfile",
+            {"InstanceProfileName": "p", "Tags.member.1.Key": "a"},
+            {},
+            "iam:TagInstanceProfile",
+        ),
+    ],
+)
+def test_tags_of_something_new_are_authorized_on_it(  # noqa: PLR0917
+    authorization: ModuleType,
+    service: str,
+    action: str,
+    parameters: dict[str, str],
+    body: dict[str, Any],
+    tagging: str,
+) -> None:
+    found = required(authorization, service, action, parameters, body)
+    resources = dict(found.keys())
+    assert resources[tagging] == resources[action]
+    untagged = {key: value for key, value in parameters.items() if not key.startswith("Tags.")}
+    bare = {key: value for key, value in body.items() if key.lower() != "tags"}
+    assert tagging not in {name for name, _ in required(authorization, service, action, untagged, bare)}
+
+
 def test_alarms_are_authorized_one_by_one(authorization: ModuleType) -> None:
     found = required(authorization, "monitoring", "cloudwatch:DeleteAlarms", body={"AlarmNames": ["a", "b"]})
     prefix = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:"

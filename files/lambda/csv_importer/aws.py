@@ -41,6 +41,8 @@ _GONE = {
     "PreconditionFailed": "the object was replaced before it was read",
     "InvalidObjectState": "the object is archived: restore it, then replay the import",
 }
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+_DENIED_OR_GONE = "; without s3:ListBucket on the bucket, S3 answers the same where the object is gone"
 
 
 class S3Store:
@@ -117,7 +119,7 @@ class S3Stream:
                 return
             if code in _GONE:
                 raise FileRefused(f"{_GONE[code]} (S3: {code})") from error
-            raise _client_error(error, "read the object from S3") from error
+            raise _client_error(error, "read the object from S3", _DENIED_OR_GONE) from error
         except BotoCoreError as error:
             raise TransientError(f"S3 does not answer ({type(error).__name__})") from error
         self._body = response["Body"]
@@ -258,8 +260,8 @@ class SelfInvocation:
             raise TransientError(f"Lambda does not answer ({type(error).__name__})") from error
 
 
-def _client_error(error: ClientError, what: str) -> TransientError | ConfigurationError:
+def _client_error(error: ClientError, what: str, hint: str = "") -> TransientError | ConfigurationError:
     code = error.response.get("Error", {}).get("Code", "")
     if code in ("AccessDenied", "AccessDeniedException", "403"):
-        return ConfigurationError(f"the function's role may not {what} ({code})")
+        return ConfigurationError(f"the function's role may not {what} ({code}){hint}")
     return TransientError(f"cannot {what} ({code})")

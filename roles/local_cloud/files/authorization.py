@@ -3,16 +3,18 @@
 ministack evaluates policies as AWS does, but for EC2, and for parts of RDS and IAM, it evaluates them for the resource
 "*" without tags, and it never requires `iam:PassRole`. A policy with resources or tags would deny such calls, and one
 without them would prove little. So this finds the resources that those calls name, their tags, and the further
-permissions that the calls require; ministack still decides.
+permissions that the calls require; ministack still decides. Some calls are answered differently without a second
+permission, rather than denied; their answers are changed as AWS changes them.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +53,43 @@ CREATED = {
 CHECKED_ONLY = {"CreateRoute": {"route-table"}, "ReplaceRoute": {"route-table"}}
 # These parameters name no resources of the call, or of a later call only.
 IGNORED = re.compile(r"^(Filter|LaunchTemplateData|TagSpecification|Tag|UserData)\b")
-# RDS' parameters that name a resource, and its kind.
+# The hosted zone of an interface endpoint's private DNS names, which belongs to AWS; its id does not matter here.
+HOSTED_ZONE = "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"
+# RDS' parameters that name a resource, and its kind. What a call creates comes before what it is created in.
 RDS_KINDS = {
-    "DBClusterIdentifier": "cluster",
-    "DBClusterParameterGroupName": "cluster-pg",
     "DBClusterSnapshotIdentifier": "cluster-snapshot",
     "DBInstanceIdentifier": "db",
+    "DBClusterIdentifier": "cluster",
+    "DBClusterParameterGroupName": "cluster-pg",
+    "DBParameterGroupName": "pg",
     "DBSubnetGroupName": "subgrp",
+    "FinalDBSnapshotIdentifier": "cluster-snapshot",
+    "OptionGroupName": "og",
+}
+# What RDS takes where a call names none of the kind, and is authorized on. Example policies with both:
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/security_iam_id-based-policy-examples.html
+RDS_DEFAULTS = {
+    "CreateDBCluster": {"OptionGroupName": "og:default:aurora-mysql-8-0"},
+    "CreateDBInstance": {
+        "DBParameterGroupName": "pg:default.aurora-mysql8.0",
+        "OptionGroupName": "og:default:aurora-mysql-8-0",
+    },
+}
+# Calls that, given tags, are also authorized for tagging what they create:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html
+# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+TAGGED_ON_CREATION = {
+    "iam:TagInstanceProfile": "iam:CreateInstanceProfile",
+    "iam:TagRole": "iam:CreateRole",
+    "lambda:TagResource": "lambda:CreateFunction",
+    "logs:TagResource": "logs:CreateLogGroup",
+    "secretsmanager:TagResource": "secretsmanager:CreateSecret",
+    "sqs:TagQueue": "sqs:CreateQueue",
+    "ssm:AddTagsToResource": "ssm:PutParameter",
 }
 # Operations of Lambda whose permission has another name.
 LAMBDA_ACTIONS = {"Invoke": "InvokeFunction", "InvokeAsync": "InvokeFunction"}
@@ -91,7 +123,12 @@ class Request:
     operation: str = ""
 
 
+type Allowed = Callable[[str, str], bool]
+type Response = tuple[int, dict[str, str], bytes]
+
 _request: ContextVar[Request | None] = ContextVar("request", default=None)
+_allowed: ContextVar[Allowed | None] = ContextVar("allowed", default=None)
+"""Whether the caller of the call that is being answered may do an action on a resource."""
 
 
 def numbered(request: Request, pattern: str) -> list[str]:
@@ -194,6 +231,15 @@ def passed_role(request: Request, name: str) -> str:
     return ""
 
 
+def associates_hosted_zone(request: Request) -> bool:
+    """Return whether a call creates an endpoint with private DNS names, which those of interfaces have by default.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpcEndpoint.html
+    """
+    parameters = request.parameters
+    return parameters.get("VpcEndpointType") == "Interface" and parameters.get("PrivateDnsEnabled", "true") != "false"
+
+
 def ec2_checks(request: Request, action: str) -> Iterator[Check]:
     """Yield the authorizations that an EC2 call requires."""
     name = action.partition(":")[2]
@@ -220,6 +266,8 @@ def ec2_checks(request: Request, action: str) -> Iterator[Check]:
         kind = KINDS[identifier.rpartition("-")[0]]
         owned = f"arn:aws:ec2:{request.region}::" if kind == "image" else prefix
         yield Check(action, f"{owned}{kind}/{identifier}", {**tags, **resource_tags(identifier)})
+    if name == "CreateVpcEndpoint" and associates_hosted_zone(request):
+        yield Check("route53:AssociateVPCWithHostedZone", HOSTED_ZONE)
     if role := passed_role(request, name):
         service = "vpc-flow-logs.amazonaws.com" if name == "CreateFlowLogs" else "ec2.amazonaws.com"
         yield Check("iam:PassRole", role, {"iam:PassedToService": service})
@@ -234,9 +282,8 @@ def rds_checks(request: Request, action: str) -> Iterator[Check]:
     ]
     if "ResourceName" in request.parameters:
         found.append(request.parameters["ResourceName"])
-    if name == "CreateDBCluster":
-        # Every cluster has an option group; for MySQL it is the empty default one.
-        found.append(f"{prefix}og:default:aurora-mysql-8-0")
+    defaults = RDS_DEFAULTS.get(name, {})
+    found += [f"{prefix}{default}" for key, default in defaults.items() if not request.parameters.get(key)]
     if not found and name in RDS_DESCRIBED:
         found.append(f"{prefix}{RDS_DESCRIBED[name]}:*")
     tags = request_tags(request, r"Tags\.(?:Tag|member)")
@@ -266,6 +313,9 @@ def lambda_checks(request: Request, action: str, resource: str, context: Mapping
         action = f"lambda:{LAMBDA_ACTIONS.get(request.operation, request.operation)}"
     if action == "lambda:CreateFunction":
         resource = f"arn:aws:lambda:{request.region}:{request.account}:function:{request.body['FunctionName']}"
+    if qualifier := request.parameters.get("Qualifier"):
+        # https://docs.aws.amazon.com/lambda/latest/dg/lambda-api-permissions-ref.html
+        resource = f"{resource}:{qualifier}"
     yield Check(action, resource, context)
     if action in {"lambda:CreateFunction", "lambda:UpdateFunctionConfiguration"} and request.body.get("Role"):
         yield Check("iam:PassRole", request.body["Role"], {"iam:PassedToService": "lambda.amazonaws.com"})
@@ -280,12 +330,29 @@ def checks(service: str, action: str, resource: str, context: Mapping[str, Any])
         resource: The ARN that ministack found, or "*".
         context: The condition keys that ministack found.
     """
+    found = list(call_checks(service, action, resource, context))
+    yield from found
+    request = _request.get()
+    for tagging, creating in TAGGED_ON_CREATION.items():
+        if request and found and found[0].action == creating and is_tagged(request):
+            yield replace(found[0], action=tagging)
+
+
+def is_tagged(request: Request) -> bool:
+    """Return whether a call gives tags, in any of the forms that services have for them."""
+    return bool(
+        request.body.get("Tags")
+        or request.body.get("tags")
+        or any(key.startswith("Tags.") for key in request.parameters)
+    )
+
+
+def call_checks(service: str, action: str, resource: str, context: Mapping[str, Any]) -> Iterator[Check]:
+    """Yield the authorizations that a call requires, without those for the tags of what it creates."""
     request = _request.get()
     if service == "sqs":
         # The permission for one message covers several.
         yield Check(action.removesuffix("Batch"), resource, context)
-        if request and action == "sqs:CreateQueue" and request.body.get("tags"):
-            yield Check("sqs:TagQueue", resource, context)
     elif request and action in {"cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms"}:
         prefix = f"arn:aws:cloudwatch:{request.region}:{request.account}:alarm:"
         named = request.body.get("AlarmNames", []) if action == "cloudwatch:DeleteAlarms" else ["*"]
@@ -342,6 +409,50 @@ class Record:
                 file.write(line + "\n")
 
 
+def hide_missing_objects() -> None:
+    """Have S3 answer for an object that does not exist as AWS does: with 403 where the caller may not list the bucket.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    """
+    from ministack.services import s3  # noqa: PLC0415
+
+    def hiding(find: Callable[..., Response]) -> Callable[..., Response]:
+        def answer(bucket: str, key: str, *positional: Any, **named: Any) -> Response:
+            found, allowed = find(bucket, key, *positional, **named), _allowed.get()
+            missing = found[0] == HTTPStatus.NOT_FOUND and re.search(rb"<Code>NoSuch(Key|Version)<", found[2])
+            if not missing or allowed is None or allowed("s3:ListBucket", f"arn:aws:s3:::{bucket}"):
+                return found
+            denied: Response = s3._error("AccessDenied", "Access Denied", 403, f"/{bucket}/{key}")  # noqa: SLF001
+            return denied
+
+        return answer
+
+    s3._get_object, s3._head_object = hiding(s3._get_object), hiding(s3._head_object)  # noqa: SLF001
+
+
+def hide_tags_of_functions() -> None:
+    """Have Lambda return a function without its tags where the caller may not list them, as AWS does.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html
+    """
+    from ministack.services import lambda_svc  # noqa: PLC0415
+
+    find = lambda_svc._get_function  # noqa: SLF001
+
+    def answer(name: str, qualifier: str | None = None) -> Response:
+        status, headers, body = find(name, qualifier)
+        allowed = _allowed.get()
+        arn = lambda_svc._func_arn(name)  # noqa: SLF001
+        if status != HTTPStatus.OK or allowed is None or allowed("lambda:ListTags", arn):
+            return status, headers, body
+        content = json.loads(body)
+        del content["Tags"]
+        content["TagsError"] = {"ErrorCode": "AccessDeniedException", "Message": f"no lambda:ListTags on {arn}"}
+        return status, headers, json.dumps(content).encode()
+
+    lambda_svc._get_function = answer  # noqa: SLF001
+
+
 def install(record: Path) -> None:
     """Have ministack require the authorizations that AWS requires, from now on.
 
@@ -369,7 +480,8 @@ def install(record: Path) -> None:
     def enforce_each(access_key_id: str, iam_action: str, service: str, region: str, **about: Any) -> Any:
         principal = iam_evaluator.resolve_principal(access_key_id or "", get_account_id())
         context = about.get("service_context") or {}
-        for check in checks(service, iam_action, about.get("resource_arn", "*"), context):
+
+        def refusal(check: Check) -> Any:
             denied = enforce(
                 access_key_id,
                 check.action,
@@ -380,9 +492,13 @@ def install(record: Path) -> None:
             )
             if getattr(principal, "policies", None) is not None:
                 kept.note(principal.arn, check, allowed=denied is None)
-            if denied:
-                return denied
-        return None
+            return denied
+
+        _allowed.set(lambda action, resource: refusal(Check(action, resource)) is None)
+        found = checks(service, iam_action, about.get("resource_arn", "*"), context)
+        return next(filter(None, map(refusal, found)), None)
 
     iam_actions.extract_resource_arn = extract_and_remember
     iam_evaluator.enforce = enforce_each
+    hide_missing_objects()
+    hide_tags_of_functions()
