@@ -248,7 +248,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     made = Stack(tmp_path_factory.mktemp("local-cloud"))
     hosts = "inventories/local/hosts.yml"
     try:
-        made.playbook("local_cloud.yml", inventory=hosts, verbose=True)
+        made.playbook("local_cloud.yml", "-e", "local_cloud_strict=true", inventory=hosts, verbose=True)
         yield made
     finally:
         made.playbook("local_cloud_down.yml", inventory=hosts, verbose=True)

@@ -20,7 +20,7 @@ from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.not_yet import n
 
 AT_ONCE = 8
 """Modules that run at the same time: AWS answers each after tens of milliseconds."""
-PATIENCE = 60
+TIMEOUT = 60
 """Seconds within which a module is run again that AWS answers 'not yet'."""
 
 
@@ -47,7 +47,7 @@ class ActionModule(ModuleRunner):
         while missing := [key for key in calls if key not in found or self.may_pass(found[key])]:
             if found:
                 failed = [one for one in found.values() if one.get("failed")]
-                if not all(map(self.may_pass, failed)) or time.monotonic() - began + pause > PATIENCE:
+                if not all(map(self.may_pass, failed)) or time.monotonic() - began + pause > TIMEOUT:
                     break
                 time.sleep(pause)
                 pause *= 2
