@@ -112,7 +112,7 @@ SLOW = (
     Slow(
         "the NAT gateway",
         "network: create NAT gateway",
-        frozenset({"network: create route table"}),
+        frozenset({"network: wait for NAT gateway"}),
         105,
         10,
         "1 to 2 minutes, as users of Terraform report; until then AWS accepts no route to it",

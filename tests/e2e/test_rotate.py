@@ -20,7 +20,7 @@ pytestmark = pytest.mark.e2e
 SECRETS = ("administrator", "importer", "application")
 ACCESS_DENIED = 1045
 PLUGINS = Path(__file__).parent / "callback_plugins"
-CALLBACKS = "csv_to_aurora.aws.warm_modules,csv_to_aurora.aws.release_locks,kill_run"
+CALLBACKS = "csv_to_aurora.aws.warm_modules,csv_to_aurora.aws.release_locks,csv_to_aurora.aws.run_summary,kill_run"
 # Tasks of rotate.yml, each of which leaves secrets, database and host in another state for the next run.
 STEPS = (
     "Store the next password of each account as AWSPENDING",

@@ -18,6 +18,7 @@ NOTHING: dict[str, dict[str, Any]] = {
     "cluster": {"clusters": []},
     "instances": {"instances": []},
     "parameter_group": {"db_cluster_parameter_groups": []},
+    "parameters": {"current": None, "refusals": []},
     "subnet_group": {"subnet_group": None},
     "log_groups": {"log_groups": []},
     "secrets": {"secrets": []},
@@ -127,8 +128,8 @@ def filters(load_filters: Callable[[str], ModuleType]) -> ModuleType:
 def current(filters: ModuleType) -> Callable[..., dict[str, Any]]:
     """The current state from the answers of some modules; the others found nothing."""
 
-    def of(version: str = "8.0", parameters: tuple[str, ...] = ("tls_version",), **answers: Any) -> dict[str, Any]:
-        found: dict[str, Any] = filters.database_current(NOTHING | answers, version, parameters)
+    def of(version: str = "8.0", **answers: Any) -> dict[str, Any]:
+        found: dict[str, Any] = filters.database_current(NOTHING | answers, version)
         return found
 
     return of
@@ -144,7 +145,7 @@ def test_nothing_is_nothing(filters: ModuleType, current: Callable[..., dict[str
     outputs = filters.database_outputs(NOTHING, {"schema_name": "challenge"})
     assert not any(outputs.values())
     assert outputs["schema_name"] is None
-    assert outputs["instance_ids"] == outputs["log_group_names"] == []
+    assert outputs["instance_ids"] == outputs["pending_reboot"] == outputs["log_group_names"] == []
 
 
 def test_cluster_in_the_fields_that_the_role_compares(current: Callable[..., dict[str, Any]]) -> None:
@@ -155,16 +156,73 @@ def test_cluster_in_the_fields_that_the_role_compares(current: Callable[..., dic
     ("version", "expected"),
     [
         ("8.0", "8.0"),
-        ("8.0.mysql_aurora.3.10", "8.0.mysql_aurora.3.10"),
-        ("8.0.mysql_aurora.3.1", "8.0.mysql_aurora.3.10.0"),
+        ("8.0.mysql_aurora.3.10.0", "8.0.mysql_aurora.3.10.0"),
+        # AWS upgrades minor versions, and cannot downgrade.
+        ("8.0.mysql_aurora.3.08.0", "8.0.mysql_aurora.3.08.0"),
+        ("8.0.mysql_aurora.3.9.2", "8.0.mysql_aurora.3.9.2"),
+        # An upgrade.
+        ("8.0.mysql_aurora.3.10.1", "8.0.mysql_aurora.3.10.0"),
+        ("8.0.mysql_aurora.3.11.0", "8.0.mysql_aurora.3.10.0"),
+        # Another major version, older or newer.
         ("8.4", "8.0.mysql_aurora.3.10.0"),
-        ("8", "8"),
+        ("5.7", "8.0.mysql_aurora.3.10.0"),
     ],
 )
-def test_version_is_the_desired_one_where_it_begins_so(
+def test_version_is_the_desired_one_unless_it_is_older(
     current: Callable[..., dict[str, Any]], version: str, expected: str
 ) -> None:
     assert current(version, cluster=clusters())["cluster"]["engine_version"] == expected
+
+
+def test_what_aws_assigns_is_not_compared(current: Callable[..., dict[str, Any]]) -> None:
+    # As DescribeDBClusters answers on AWS: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBCluster.html
+    assigned = {
+        "storage_type": "aurora",
+        "preferred_backup_window": "04:12-04:42",
+        "preferred_maintenance_window": "tue:01:07-tue:01:37",
+        "ca_certificate_identifier": "rds-ca-rsa2048-g1",
+        "performance_insights_enabled": False,
+        "pending_modified_values": {},
+        "serverless_v2_scaling_configuration": {
+            "min_capacity": 0.5,
+            "max_capacity": 4.0,
+            "seconds_until_auto_pause": 300,
+        },
+        "db_cluster_members": [
+            {"db_instance_identifier": f"{NAME}-1", "db_cluster_parameter_group_status": "in-sync"},
+            {"db_instance_identifier": f"{NAME}-2", "db_cluster_parameter_group_status": "pending-reboot"},
+        ],
+    }
+    assert current(cluster=clusters(**assigned))["cluster"] == CLUSTER_STATE
+
+
+def test_what_rds_has_accepted_and_not_applied_yet_is_not_ordered_again(
+    current: Callable[..., dict[str, Any]],
+) -> None:
+    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ClusterPendingModifiedValues.html
+    pending = {
+        "engine_version": "8.0.mysql_aurora.3.10.1",
+        "backup_retention_period": 14,
+        "iam_database_authentication_enabled": False,
+        "pending_cloudwatch_logs_exports": {"log_types_to_enable": ["slowquery"], "log_types_to_disable": ["error"]},
+        "storage_type": None,
+    }
+    state = current("8.0.mysql_aurora.3.10.1", cluster=clusters(pending_modified_values=pending))["cluster"]
+    assert state == CLUSTER_STATE | {
+        "engine_version": "8.0.mysql_aurora.3.10.1",
+        "backup_retention_days": 14,
+        "iam_authentication": False,
+        "log_exports": ["audit", "slowquery"],
+    }
+
+
+def test_instances_that_wait_for_a_reboot_are_named(filters: ModuleType) -> None:
+    members = [
+        {"db_instance_identifier": f"{NAME}-{number}", "db_cluster_parameter_group_status": status}
+        for number, status in ((3, "pending-reboot"), (2, "in-sync"), (1, "pending-reboot"))
+    ]
+    outputs = filters.database_outputs(NOTHING | {"cluster": clusters(db_cluster_members=members)}, {})
+    assert outputs["pending_reboot"] == [f"{NAME}-1", f"{NAME}-3"]
 
 
 @pytest.mark.parametrize(("status", "running"), [("stopped", False), ("stopping", False), ("starting", True)])
@@ -230,19 +288,23 @@ def test_instances_by_name_and_those_that_are_available(current: Callable[..., d
     }
 
 
-def test_only_parameters_of_the_role_are_compared(current: Callable[..., dict[str, Any]]) -> None:
+def test_parameter_group_with_the_values_of_its_parameters(current: Callable[..., dict[str, Any]]) -> None:
     group = {
         "db_cluster_parameter_group_name": NAME,
+        "db_parameter_group_family": "aurora-mysql8.0",
         "tags": TAGS,
-        "db_parameters": [
-            {"parameter_name": "tls_version", "parameter_value": "TLSv1.3"},
-            {"parameter_name": "set_by_hand", "parameter_value": "1"},
-            {"parameter_name": "local_infile"},
-        ],
     }
     answer = {"db_cluster_parameter_groups": [group]}
-    state = current(parameters=("tls_version", "local_infile"), parameter_group=answer)["parameter_group"]
-    assert state == {"tags": TAGS, "parameters": {"tls_version": "TLSv1.3"}}
+    values = {"current": {"tls_version": "TLSv1.3"}, "refusals": ["The cluster parameter x cannot be 1."]}
+    state = current(parameter_group=answer, parameters=values)
+    assert state["parameter_group"] == {
+        "tags": TAGS,
+        "family": "aurora-mysql8.0",
+        "parameters": {"tls_version": "TLSv1.3"},
+    }
+    assert state["parameter_refusals"] == values["refusals"]
+    # Without parameters nobody asks for them.
+    assert current(parameter_group=answer, parameters={})["parameter_group"]["parameters"] == {}
 
 
 def test_subnet_group_and_log_groups(filters: ModuleType, current: Callable[..., dict[str, Any]]) -> None:
@@ -317,13 +379,6 @@ def test_endpoint_is_compared_once_the_cluster_is_available(filters: ModuleType)
     # A run that only plans, before there is a cluster.
     planned = filters.database_endpoint(dict.fromkeys(outputs), available=True)
     assert planned == dict.fromkeys(outputs, "known after apply")
-
-
-def test_parameters_with_how_they_take_effect(filters: ModuleType) -> None:
-    assert filters.database_parameter_list({"a": "1"}, {"b": "2"}) == [
-        {"parameter_name": "a", "parameter_value": "1", "apply_method": "immediate"},
-        {"parameter_name": "b", "parameter_value": "2", "apply_method": "pending-reboot"},
-    ]
 
 
 def test_contents_say_of_a_password_only_whether_there_is_one(filters: ModuleType) -> None:

@@ -160,8 +160,21 @@ def test_a_function(importer: ModuleType) -> None:
         "environment": {"LOG_LEVEL": "INFO"},
         "subnet_ids": ["subnet-1", "subnet-2"],
         "security_group_ids": ["sg-1"],
+        "published_versions": [],
         "ready": True,
     }
+
+
+def test_published_versions_but_for_those_that_an_alias_refers_to(importer: ModuleType) -> None:
+    function = FUNCTION | {
+        "versions": [{"version": version} for version in ("$LATEST", "1", "2", "3", "4")],
+        "aliases": [
+            {"name": "live", "function_version": "2", "routing_config": {"additional_version_weights": {"3": 0.1}}},
+            {"name": "next", "function_version": "$LATEST"},
+        ],
+    }
+    found = current(importer, EVERYTHING | {"function": {"functions": [function]}})["function"]
+    assert found["published_versions"] == ["1", "4"]
 
 
 def test_a_function_outside_of_a_vpc_without_environment_and_tags(importer: ModuleType) -> None:

@@ -515,6 +515,25 @@ def test_owned_endpoint_goes_before_a_foreign_one_of_the_same_service(network: M
     assert current_id(parts_of(network, found)["endpoints"][f"{NAME}-s3"]) == "vpce-9"
 
 
+def test_a_new_gateway_waits_for_the_one_that_holds_its_address_and_for_no_other(network: ModuleType) -> None:
+    found = gathered()
+    held, foreign = found["nat_gateways"]["result"]
+    held["state"] = "deleting"
+    foreign["nat_gateway_addresses"] = [{"allocation_id": "eipalloc-9"}]
+
+    def holding(nat: str) -> list[str]:
+        current = network.network_current(found, NAME, OWNER)
+        layout = network.network_layout(CIDR, NAME, ZONES[:1], nat, 4)
+        parts = network.network_parts(current, layout, TAGS, ["s3"])
+        return [one["id"] for one in network.network_holding(current, parts)]
+
+    assert holding("single") == ["nat-1"]
+    assert holding("none") == []
+    held["state"] = "available"
+    assert holding("single") == []
+    assert network.network_holding(network.network_current(found, NAME, OWNER), {}) == []
+
+
 # What is orphaned
 
 

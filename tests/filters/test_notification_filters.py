@@ -37,6 +37,7 @@ def test_a_gathered_notification_is_one_as_desired(filters: ModuleType) -> None:
     current = filters.notification_current(gathered(found("shop-1"), found("shop-2", ".CSV")), "shop")
     assert current == {
         "notifications": filters.notification_desired([".csv", ".CSV"], "shop", ARN),
+        "foreign": [],
         "eventbridge": False,
     }
     assert current["notifications"]["shop-2"] == state(".CSV")
@@ -88,7 +89,7 @@ def test_eventbridge_is_seen_by_its_empty_configuration(filters: ModuleType) -> 
 )
 def test_nothing_is_an_empty_state(filters: ModuleType, nothing: dict[str, Any]) -> None:
     current = filters.notification_current(nothing, "shop")
-    assert current == {"notifications": {}, "eventbridge": False}
+    assert current == {"notifications": {}, "foreign": [], "eventbridge": False}
     assert filters.notification_outputs(current) == {"ids": [], "suffixes": []}
 
 
@@ -102,6 +103,68 @@ def test_a_function_that_does_not_exist_yet_is_known_after_apply(filters: Module
     assert filters.notification_desired([".csv"], "shop", unknown) == {
         "shop-1": state(".csv", function="known after apply")
     }
+
+
+# What others made
+
+OTHER = ARN.replace("importer", "thumbnails")
+QUEUE = "arn:aws:sqs:eu-west-1:123456789012:uploads"
+
+
+def conflicts(filters: ModuleType, bucket: dict[str, Any], suffixes: list[str]) -> dict[str, str]:
+    """Return the ids of what would be written or deleted, each with what is in the way."""
+    current = filters.notification_current(bucket, "shop", "importer")
+    changes = filters.notification_changes(filters.notification_desired(suffixes, "shop", ARN), current)
+    return {one["id"]: one["conflict"] for one in changes if one["current"] != one["desired"]}
+
+
+@pytest.mark.parametrize("arn", [ARN, f"{ARN}:3", f"{ARN}:live"])
+def test_a_notification_of_the_function_is_one_of_the_role_whatever_the_version(filters: ModuleType, arn: str) -> None:
+    current = filters.notification_current(gathered(found("shop-1", LambdaFunctionArn=arn)), "shop", "importer")
+    assert (set(current["notifications"]), current["foreign"]) == ({"shop-1"}, [])
+
+
+def test_one_whose_id_looks_like_ours_and_that_invokes_another_function_is_not_deleted(filters: ModuleType) -> None:
+    bucket = gathered(found("shop-1"), found("shop-7", ".jpg", LambdaFunctionArn=OTHER))
+    assert conflicts(filters, bucket, [".csv"]) == {}
+    assert [one["id"] for one in filters.notification_current(bucket, "shop", "importer")["foreign"]] == ["shop-7"]
+
+
+def test_nor_is_it_overwritten(filters: ModuleType) -> None:
+    found_conflicts = conflicts(filters, gathered(found("shop-1", ".jpg", LambdaFunctionArn=OTHER)), [".csv"])
+    assert f"There is a notification shop-1 that notifies {OTHER}" in found_conflicts["shop-1"]
+
+
+def test_a_queue_may_have_such_an_id_too(filters: ModuleType) -> None:
+    queue = found("shop-1", ".jpg", QueueArn=QUEUE)
+    found_conflicts = conflicts(filters, gathered(QueueConfigurations=[queue]), [".csv"])
+    assert f"There is a notification shop-1 that notifies {QUEUE}" in found_conflicts["shop-1"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "prefix", "events", "refused"),
+    [
+        (".csv", "", ["s3:ObjectCreated:*"], True),
+        ("", "in/", ["s3:ObjectCreated:Put"], True),
+        ("orders.csv", "", ["s3:ObjectCreated:*"], True),
+        (".jpg", "", ["s3:ObjectCreated:*"], False),
+        (".csv", "", ["s3:ObjectRemoved:*"], False),
+        (".CSV", "", ["s3:ObjectCreated:*"], False),
+    ],
+)
+def test_what_s3_would_refuse_is_refused_before(
+    filters: ModuleType, suffix: str, prefix: str, events: list[str], refused: bool
+) -> None:
+    rules = [{"Name": "Prefix", "Value": prefix}, {"Name": "Suffix", "Value": suffix}]
+    other = found("others", Events=events, Filter={"Key": {"FilterRules": rules}}, LambdaFunctionArn=OTHER)
+    said = conflicts(filters, gathered(other), [".csv"])["shop-1"]
+    assert bool(said) == refused
+    assert not refused or f"The notification others, which notifies {OTHER}" in said
+
+
+def test_what_exists_is_not_in_conflict_with_what_is_beside_it(filters: ModuleType) -> None:
+    other = found("others", ".jpg", LambdaFunctionArn=OTHER)
+    assert conflicts(filters, gathered(found("shop-1"), other), [".csv"]) == {}
 
 
 # The order of changes

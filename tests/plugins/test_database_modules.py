@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import pytest
 from emulated_cloud import Cloud
+from scripted_aws import scripted_aws
+from strict.calls import Call
 
 RANGE = {"min_capacity": 0.5, "max_capacity": 4.0}
 
@@ -54,6 +56,49 @@ def test_a_first_range_of_capacity_is_set_and_the_rest_left(cloud: Cloud, cluste
     assert found["ServerlessV2ScalingConfiguration"] == {"MinCapacity": 0.5, "MaxCapacity": 4.0}
     assert found["IAMDatabaseAuthenticationEnabled"] is False
     assert not cloud.run("rds_cluster_modify", **wanted)["changed"]
+
+
+def test_log_exports_are_those_that_are_named() -> None:
+    # Neither emulator changes them.
+    exported = {"general", "error"}
+
+    def answer(call: Call) -> dict[str, Any]:
+        change = call.parameters.get("CloudwatchLogsExportConfiguration") or {}
+        exported.difference_update(change.get("DisableLogTypes") or [])
+        exported.update(change.get("EnableLogTypes") or [])
+        cluster = {"DBClusterIdentifier": "logs", "EnabledCloudwatchLogsExports": sorted(exported)}
+        return {"DBClusters": [cluster]} if call.operation == "DescribeDBClusters" else {"DBCluster": cluster}
+
+    with scripted_aws(answer) as cloud:
+        for logs in (["error", "audit"], ["slowquery", "audit"], []):
+            wanted: dict[str, Any] = {"db_cluster_identifier": "logs", "cloudwatch_logs_exports": logs}
+            assert cloud.run("rds_cluster_modify", check=True, **wanted)["changed"]
+            assert cloud.run("rds_cluster_modify", **wanted)["changed"]
+            assert exported == set(logs)
+            assert not cloud.run("rds_cluster_modify", **wanted)["changed"]
+        assert len(cloud.called("ModifyDBCluster")) == 3
+
+
+def test_what_rds_has_accepted_and_not_applied_yet_is_not_ordered_again() -> None:
+    pending = {
+        "IAMDatabaseAuthenticationEnabled": True,
+        "PendingCloudwatchLogsExports": {"LogTypesToEnable": ["audit"], "LogTypesToDisable": ["general"]},
+    }
+    cluster = {
+        "DBClusterIdentifier": "pending",
+        "IAMDatabaseAuthenticationEnabled": False,
+        "EnabledCloudwatchLogsExports": ["error", "general"],
+        "PendingModifiedValues": pending,
+    }
+    with scripted_aws(lambda _: {"DBClusters": [cluster]}) as cloud:
+        result = cloud.run(
+            "rds_cluster_modify",
+            db_cluster_identifier="pending",
+            enable_iam_database_authentication=True,
+            cloudwatch_logs_exports=["error", "audit"],
+        )
+        assert not result["changed"]
+        assert {call.operation for call in cloud.calls} == {"DescribeDBClusters"}
 
 
 def test_a_cluster_that_does_not_exist_is_planned_for_and_refused(moto: Cloud) -> None:

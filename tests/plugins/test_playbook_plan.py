@@ -103,6 +103,52 @@ def test_with_v_it_shows_all_that_the_playbook_says(project: Path) -> None:
     assert "hunter2" not in plan.stdout + plan.stderr
 
 
+COWSAY = "#!/bin/sh\necho ' _____ '\nfor word in \"$@\"; do echo \"< $word >\"; done\necho ' moo'\n"
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        {"ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.profile_tasks,csv_to_aurora.aws.run_summary"},
+        {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal"},
+        {"ANSIBLE_FORCE_COLOR": "true"},
+        {"ANSIBLE_COW_PATH": "{folder}/cowsay"},
+        {"ANSIBLE_STRATEGY": "free"},
+        {"ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "true"},
+        {"ANSIBLE_GATHERING": "explicit", "ANSIBLE_FORKS": "1"},
+        {"PYTHONOPTIMIZE": "1", "PYTHONWARNINGS": "always"},
+        {"TERM": "dumb", "COLUMNS": "20"},
+    ],
+    ids="-".join,
+)
+def test_what_a_shell_has_in_it_does_not_matter(project: Path, shell: dict[str, str]) -> None:
+    (project / "cowsay").write_text(COWSAY)
+    (project / "cowsay").chmod(0o755)
+    given = {name: value.format(folder=project) for name, value in shell.items()}
+    plan = run_playbook(project / "plan.yml", settings(project), **given)
+    assert plan.returncode == 10, plan.stdout + plan.stderr
+    assert "planning notes" in plan.stdout
+    assert "Plan: 1 to create, 1 to update, 0 to delete; 0 unchanged." in plan.stdout
+
+
+def test_without_the_callback_of_plans_the_reason_of_a_failure_is_still_its_own(project: Path) -> None:
+    only = "ansible.posix.profile_tasks"
+    plan = run_playbook(project / "plan.yml", settings(project, broken=[1]), ANSIBLE_CALLBACKS_ENABLED=only)
+    assert plan.returncode == 2
+    assert "FAILED: Number 1 is wrong. Set it in" in plan.stdout + plan.stderr
+    assert "ended before it began" not in plan.stdout + plan.stderr
+
+
+@pytest.mark.parametrize(
+    ("shell", "instead"),
+    [("ANSIBLE_ASK_PASS", "--connection-password-file"), ("ANSIBLE_BECOME_ASK_PASS", "--become-password-file")],
+)
+def test_a_password_that_is_asked_for_is_refused_at_once(project: Path, shell: str, instead: str) -> None:
+    plan = run_playbook(project / "plan.yml", settings(project), **{shell: "true"})
+    assert plan.returncode == 2
+    assert f"cannot ask for a password. Use {instead} in place of" in " ".join((plan.stdout + plan.stderr).split())
+
+
 def test_warnings_of_the_playbook_are_shown(project: Path) -> None:
     plan = run_playbook(project / "plan.yml", settings(project, missing="/no/such/file"))
     assert plan.returncode == 10, plan.stdout + plan.stderr

@@ -42,10 +42,12 @@ DELETED_WITH: dict[str, tuple[str, str]] = {
     "amazon.aws.lambda_policy": ("amazon.aws.lambda", "the permissions are part of the function"),
     "csv_to_aurora.aws.lambda_invocation_config": ("amazon.aws.lambda", "settings of the function"),
     "csv_to_aurora.aws.rds_cluster_modify": ("amazon.aws.rds_cluster", "settings of the cluster"),
+    "csv_to_aurora.aws.rds_cluster_parameters": ("amazon.aws.rds_cluster_param_group", "parameters of the group"),
 }
 
 # Modules that create nothing that outlives the task.
 NOTHING_TO_DESTROY: dict[str, str] = {
+    "csv_to_aurora.aws.lambda_versions_purge": "it only deletes",
     "amazon.aws.ec2_tag": "tags go with what they are on",
     "amazon.aws.rds_cluster_snapshot": "a final snapshot is there to stay",
     "csv_to_aurora.aws.gather": "only reads",
@@ -590,8 +592,9 @@ def _inventory_variables(root: Path, inventory: Path) -> dict[str, Any]:
 
 @rule
 def inventories_are_whole(root: Path) -> list[str]:
-    """An inventory is one environment, and its dynamic part finds that environment's hosts."""
+    """An inventory is one environment, and its dynamic part, the same everywhere, finds that environment's hosts."""
     violations = []
+    dynamic: dict[str, Path] = {}
     for inventory in sorted(path for path in (root / "inventories").iterdir() if path.is_dir()):
         where = inventory.relative_to(root)
         missing = [
@@ -605,16 +608,69 @@ def inventories_are_whole(root: Path) -> list[str]:
                 violations.append(f"{link.relative_to(root)}: no link to group_vars/{name}.")
         if missing:
             continue
-        variables, dynamic = _inventory_variables(root, inventory), load(inventory / "aws_ec2.yml")
-        filters = dynamic.get("filters") or {}
-        for what, found, wanted in (
-            ("environment_name", variables.get("environment_name"), inventory.name),
-            ("regions", dynamic.get("regions"), [variables.get("aws_region")]),
-            ("tag:Project", filters.get("tag:Project"), variables.get("project")),
-            ("tag:Environment", filters.get("tag:Environment"), variables.get("environment_name")),
-        ):
-            if found != wanted:
-                violations.append(f"{where}: {what} is {found!r}, not {wanted!r}.")
+        found = _inventory_variables(root, inventory).get("environment_name")
+        if found != inventory.name:
+            violations.append(f"{where}: environment_name is {found!r}, not {inventory.name!r}.")
+        dynamic.setdefault((inventory / "aws_ec2.yml").read_text(encoding="utf-8"), where)
+    if len(dynamic) > 1:
+        violations.append(f"aws_ec2.yml differs between {' and '.join(map(str, dynamic.values()))}.")
+    return violations
+
+
+LOCAL, STAGE = "inventories/local/group_vars/all/main.yml", "tests/e2e/stage.yml"
+RUN_ELSEWHERE: dict[str, str] = {
+    "app_host_image_architecture": "docs/proofs.md",
+    "app_host_image_name": "tests/e2e/moto.yml",
+    "app_host_image_owner": "tests/e2e/moto.yml",
+    "app_host_template_versions": "tests/e2e/moto.yml",
+    "app_host_unverified": "docs/proofs.md",
+    "aws_account_id": "tests/preflight/test_preflight.py",
+    "aws_profile": "tests/e2e/test_stage.py",
+    "database_log_exports": "tests/e2e/moto.yml",
+    "hardening_firewall": "molecule/hardening/vars.yml",
+    "hardening_updates": "molecule/hardening/vars.yml",
+    "network_subnet_wait": "tests/e2e/moto.yml",
+    "preflight_address_url": "tests/preflight/test_ssh.py",
+    "ssh_allowed_cidrs": "tests/preflight/test_ssh.py",
+    "ssh_public_key_file": "tests/preflight/test_preflight.py",
+}
+"""What tests/e2e/test_stage.py cannot run with the values of dev and stage, with a file that does, or says why not."""
+
+
+def _known_elsewhere(root: Path) -> dict[str, str]:
+    """Return the variables of all environments by name, each with the role that has it; empty where none does."""
+    known = dict.fromkeys(_variables_of_all(root), "")
+    for role in roles(root):
+        if role.name == "local_cloud":
+            continue
+        options = entry_points(role).get("main", {}).get("options", {})
+        known |= dict.fromkeys({**defaults_of(role), **options}, role.name)
+    return known
+
+
+def _variables_of_all(root: Path) -> set[str]:
+    paths = [*(root / "group_vars" / "all").glob("*.yml"), *(root / "inventories").glob("*/group_vars/all/main.yml")]
+    return {name for path in paths if path != root / LOCAL for name in load(path) or {}}
+
+
+@rule
+def what_the_local_cloud_overrides_is_run_elsewhere(root: Path) -> list[str]:
+    """What inventories/local sets, a test runs with the values of dev and stage: test_stage.py, or a named one."""
+    if not (root / LOCAL).exists():
+        return []
+    known, forced = _known_elsewhere(root), load(root / STAGE) or {}
+    run = (root / "playbooks/provision.yml").read_text(encoding="utf-8")
+    overridden = known.keys() & (load(root / LOCAL) or {}).keys()
+    not_run = {name for name in overridden if known[name] and not re.search(rf"\b(?:name|role): {known[name]}\n", run)}
+    violations = [
+        f"{LOCAL}: {name} is overridden and no test runs it otherwise: name one in RUN_ELSEWHERE."
+        for name in sorted((not_run | (overridden & forced.keys())) - RUN_ELSEWHERE.keys())
+    ]
+    for name, where in RUN_ELSEWHERE.items():
+        if name not in overridden | forced.keys():
+            violations.append(f"RUN_ELSEWHERE: {name} is not overridden.")
+        elif not (root / where).exists() or name not in (root / where).read_text(encoding="utf-8"):
+            violations.append(f"RUN_ELSEWHERE: {where} does not run {name}.")
     return violations
 
 

@@ -28,9 +28,10 @@ See [the store](../roles/store/README.md) and [above](#a-page), `make help name=
     "group_vars/all/stack.yml": "project: sample\naws_region: eu-west-1\n",
     "inventories/one/hosts.yml": "all: {}\n",
     "inventories/one/group_vars/all/main.yml": "environment_name: one\n",
-    "inventories/one/aws_ec2.yml": (
-        "plugin: amazon.aws.aws_ec2\nregions: [eu-west-1]\nfilters: {'tag:Project': sample, 'tag:Environment': one}\n"
-    ),
+    "inventories/one/aws_ec2.yml": "plugin: csv_to_aurora.aws.aws_ec2\nregions: ['{{ aws_region }}']\n",
+    "inventories/other/hosts.yml": "all: {}\n",
+    "inventories/other/group_vars/all/main.yml": "environment_name: other\n",
+    "inventories/other/aws_ec2.yml": "plugin: csv_to_aurora.aws.aws_ec2\nregions: ['{{ aws_region }}']\n",
     "collections/ansible_collections/csv_to_aurora/aws/meta/runtime.yml": """
 action_groups:
   aws: [gather, resource, s3_bucket_purge]
@@ -173,6 +174,18 @@ def task(body: str, path: str = "roles/store/tasks/present.yml") -> Break:
     return append(path, f"- name: present | Break\n{body}")
 
 
+def overridden(local: str, stage: str = "", provision: str = "role: store") -> Break:
+    """Set variables in inventories/local, and in the extra variables of the tests with the other inventories."""
+
+    def break_it(root: Path) -> None:
+        for path, text in ((repository.LOCAL, local), (repository.STAGE, stage)):
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text, encoding="utf-8")
+        replace("playbooks/provision.yml", "role: store", provision)(root)
+
+    return break_it
+
+
 SPECS, PRESENT = "roles/store/meta/argument_specs.yml", "roles/store/tasks/present.yml"
 
 BREAKS: list[tuple[str, Break, str]] = [
@@ -281,13 +294,35 @@ BREAKS: list[tuple[str, Break, str]] = [
     ),
     ("inventories_are_whole", remove("inventories/one/hosts.yml"), "inventories/one/hosts.yml: missing"),
     ("inventories_are_whole", remove("inventories/one/group_vars/all/00_common"), "00_common: no link"),
-    ("inventories_are_whole", replace("inventories/one/aws_ec2.yml", "eu-west-1", "us-east-1"), "regions"),
-    ("inventories_are_whole", replace("inventories/one/aws_ec2.yml", "sample", "other"), "tag:Project"),
-    ("inventories_are_whole", replace("inventories/one/aws_ec2.yml", "one}", "two}"), "tag:Environment"),
+    (
+        "inventories_are_whole",
+        replace("inventories/one/aws_ec2.yml", "{{ aws_region }}", "us-east-1"),
+        "aws_ec2.yml differs between inventories/one and inventories/other",
+    ),
     (
         "inventories_are_whole",
         replace("inventories/one/group_vars/all/main.yml", "one", "two"),
         "environment_name is 'two'",
+    ),
+    (
+        "what_the_local_cloud_overrides_is_run_elsewhere",
+        overridden("aws_region: a\n", stage="aws_region: b\n"),
+        "aws_region is overridden and no test runs it otherwise",
+    ),
+    (
+        "what_the_local_cloud_overrides_is_run_elsewhere",
+        overridden("store_rules: []\n", provision="role: client"),
+        "store_rules is overridden and no test runs it otherwise",
+    ),
+    (
+        "what_the_local_cloud_overrides_is_run_elsewhere",
+        overridden("aws_region: a\n"),
+        "aws_profile is not overridden",
+    ),
+    (
+        "what_the_local_cloud_overrides_is_run_elsewhere",
+        overridden("aws_region: a\n", stage="aws_profile: b\n"),
+        "tests/e2e/test_stage.py does not run aws_profile",
     ),
     ("files_know_no_machine", append("Makefile", "a:\n\tcat /root/.aws\n"), "Makefile:4: '/root'"),
     ("files_know_no_machine", append("Makefile", "a:\n\tcd /work/main\n"), "'/work'"),
@@ -352,7 +387,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
-    (tmp_path / "inventories/one/group_vars/all/00_common").symlink_to("../../../../group_vars/all")
+    for inventory in ("one", "other"):
+        (tmp_path / f"inventories/{inventory}/group_vars/all/00_common").symlink_to("../../../../group_vars/all")
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     assert role_readmes.main(["--roles", str(tmp_path / "roles")]) == 0
     return tmp_path

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.kinds import log_groups_current
@@ -28,27 +29,53 @@ def _instances(gathered: Gathered) -> list[dict[str, Any]]:
     return sorted(found, key=lambda instance: str(instance["db_instance_identifier"]))
 
 
+def _version(text: str) -> list[int]:
+    """Return the numbers of a version: [8, 0, 3, 10, 0] of 8.0.mysql_aurora.3.10.0."""
+    return [int(number) for number in re.findall("[0-9]+", text)]
+
+
+def _is_version(current: str, desired: str) -> bool:
+    """Return whether a cluster needs no upgrade: RDS upgrades minor versions itself, and cannot downgrade.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraMySQL.Updates.Patching.html
+    """
+    found, wanted = _version(current), _version(desired)
+    return found[:2] == wanted[:2] and found >= wanted
+
+
+def _log_exports(cluster: Mapping[str, Any], pending: Mapping[str, Any]) -> list[str]:
+    """Return the logs that a cluster exports, or will once RDS has applied what it has accepted."""
+    change = pending.get("pending_cloudwatch_logs_exports") or {}
+    exported = {*(cluster.get("enabled_cloudwatch_logs_exports") or []), *(change.get("log_types_to_enable") or [])}
+    return sorted(exported.difference(change.get("log_types_to_disable") or []))
+
+
 def _cluster_state(cluster: Mapping[str, Any], engine_version: str) -> State:
+    """Return the fields of the cluster. What RDS has accepted and not applied yet is not ordered again."""
     if not cluster or cluster["status"] == "deleting":
         return {}
     scaling = cluster.get("serverless_v2_scaling_configuration") or {}
-    version = str(cluster["engine_version"])
+    pending = {
+        name: value for name, value in (cluster.get("pending_modified_values") or {}).items() if value is not None
+    }
+    current = {**cluster, **pending}
+    version = str(current["engine_version"])
     return {
         "tags": cluster.get("tags") or {},
         "running": cluster["status"] not in ("stopped", "stopping"),
         # With 8.0 desired, 8.0.mysql_aurora.3.10.0 is 8.0.
-        "engine_version": engine_version if f"{version}.".startswith(f"{engine_version}.") else version,
+        "engine_version": engine_version if _is_version(version, engine_version) else version,
         "master_username": cluster.get("master_username"),
         "storage_encrypted": cluster.get("storage_encrypted", False),
         "security_group_ids": sorted(
             group["vpc_security_group_id"] for group in cluster.get("vpc_security_groups") or []
         ),
         "parameter_group": cluster["db_cluster_parameter_group"],
-        "backup_retention_days": cluster["backup_retention_period"],
+        "backup_retention_days": current["backup_retention_period"],
         "deletion_protection": cluster.get("deletion_protection", False),
-        "iam_authentication": cluster.get("iam_database_authentication_enabled", False),
+        "iam_authentication": current.get("iam_database_authentication_enabled", False),
         "copy_tags_to_snapshot": cluster.get("copy_tags_to_snapshot", False),
-        "log_exports": sorted(cluster.get("enabled_cloudwatch_logs_exports") or []),
+        "log_exports": _log_exports(cluster, pending),
         "port": cluster["port"],
         "min_capacity": scaling.get("min_capacity"),
         "max_capacity": scaling.get("max_capacity"),
@@ -59,24 +86,33 @@ def _instance_state(instance: Mapping[str, Any]) -> State:
     pending = instance.get("pending_modified_values") or {}
     return {
         "tags": instance.get("tags") or {},
-        "instance_class": pending.get("db_instance_class", instance["db_instance_class"]),
+        "instance_class": pending.get("db_instance_class") or instance["db_instance_class"],
         "auto_minor_version_upgrade": instance["auto_minor_version_upgrade"],
         "publicly_accessible": instance.get("publicly_accessible", False),
         "performance_insights": instance.get("performance_insights_enabled", False),
     }
 
 
-def _parameter_group_state(group: Mapping[str, Any], names: Collection[str]) -> State:
+def _parameter_group_state(group: Mapping[str, Any], parameters: Mapping[str, Any]) -> State:
     if not group:
         return {}
     return {
         "tags": group.get("tags") or {},
-        "parameters": {
-            parameter["parameter_name"]: parameter["parameter_value"]
-            for parameter in group.get("db_parameters") or []
-            if parameter["parameter_name"] in names and "parameter_value" in parameter
-        },
+        "family": group["db_parameter_group_family"],
+        "parameters": parameters.get("current") or {},
     }
+
+
+def _pending_reboot(cluster: Mapping[str, Any]) -> list[str]:
+    """Return the instances that have yet to apply static parameters of the cluster parameter group.
+
+    Source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_WorkingWithParamGroups.html
+    """
+    return sorted(
+        member["db_instance_identifier"]
+        for member in cluster.get("db_cluster_members") or []
+        if member.get("db_cluster_parameter_group_status") == "pending-reboot"
+    )
 
 
 def _subnet_group_state(group: Mapping[str, Any]) -> State:
@@ -102,17 +138,17 @@ def _secret_state(secret: Mapping[str, Any]) -> State:
     }
 
 
-def database_current(gathered: Gathered, engine_version: str, parameters: Collection[str]) -> State:
+def database_current(gathered: Gathered, engine_version: str) -> State:
     """Return the database's resources, each empty where there is none or where it is being deleted.
 
     They are ``cluster``, ``instances`` by identifier, ``parameter_group``, ``subnet_group``, ``log_groups`` by name and
-    ``secrets`` by the last part of their names, without what they hold. ``available`` are the instances that are.
+    ``secrets`` by the last part of their names, without what they hold. ``available`` are the instances that are,
+    ``parameter_refusals`` are sentences about parameters that RDS would refuse.
 
     Args:
-        gathered: Results by the keys ``cluster``, ``instances``, ``parameter_group``, ``subnet_group``, ``log_groups``
-            and ``secrets``.
-        engine_version: The desired version, or the beginning of one: a cluster of any such version has it.
-        parameters: Names of the cluster parameters to return.
+        gathered: Results by the keys ``cluster``, ``instances``, ``parameter_group``, ``parameters``, ``subnet_group``,
+            ``log_groups`` and ``secrets``.
+        engine_version: The desired version, or the major version: a cluster of such a version, or a newer one, has it.
     """
     instances = [one for one in _instances(gathered) if one["db_instance_status"] != "deleting"]
     secrets = _secrets_by_key(gathered)
@@ -121,8 +157,9 @@ def database_current(gathered: Gathered, engine_version: str, parameters: Collec
         "instances": {one["db_instance_identifier"]: _instance_state(one) for one in instances},
         "available": [one["db_instance_identifier"] for one in instances if one["db_instance_status"] in READY],
         "parameter_group": _parameter_group_state(
-            _first(gathered, "parameter_group", "db_cluster_parameter_groups"), parameters
+            _first(gathered, "parameter_group", "db_cluster_parameter_groups"), gathered["parameters"]
         ),
+        "parameter_refusals": gathered["parameters"].get("refusals") or [],
         "subnet_group": _subnet_group_state(gathered["subnet_group"].get("subnet_group") or {}),
         "log_groups": log_groups_current(gathered["log_groups"]),
         "secrets": {key: _secret_state(secret) for key, secret in secrets.items()},
@@ -145,6 +182,7 @@ def database_outputs(gathered: Gathered, of_cluster: Mapping[str, Any]) -> State
         "cluster_resource_id": cluster.get("db_cluster_resource_id"),
         **{key: cluster.get(key) for key in ("status", "endpoint", "reader_endpoint", "port", "engine_version")},
         "instance_ids": [instance["db_instance_identifier"] for instance in _instances(gathered)],
+        "pending_reboot": _pending_reboot(cluster),
         **{
             f"{key}_secret_{field}": secrets.get(key, {}).get(field)
             for key in ("administrator", "importer", "application")
@@ -169,20 +207,6 @@ def database_endpoint(outputs: Mapping[str, Any], available: bool) -> State:  # 
     """
     names = ("endpoint", "reader_endpoint", "port")
     return {name: outputs[name] or "known after apply" if available else None for name in names}
-
-
-def database_parameter_list(immediate: Mapping[str, str], static: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return cluster parameters as amazon.aws.rds_cluster_param_group takes them.
-
-    Args:
-        immediate: Values of parameters that take effect at once.
-        static: Values of parameters that take effect when an instance is rebooted.
-    """
-    return [
-        {"parameter_name": name, "parameter_value": value, "apply_method": method}
-        for values, method in ((immediate, "immediate"), (static, "pending-reboot"))
-        for name, value in values.items()
-    ]
 
 
 def _parsed(text: str) -> dict[str, Any]:
@@ -254,7 +278,6 @@ class FilterModule:
             "database_current": database_current,
             "database_endpoint": database_endpoint,
             "database_outputs": database_outputs,
-            "database_parameter_list": database_parameter_list,
             "database_secret_contents": database_secret_contents,
             "database_secret_desired": database_secret_desired,
             "database_secret_value": database_secret_value,

@@ -32,6 +32,16 @@ def _tags(found: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
     return {given.get(name, name): value for name, value in found.items()}
 
 
+def _published_versions(function: Mapping[str, Any]) -> list[str]:
+    """Return the published versions of the function, but for those that an alias, which somebody made, refers to."""
+    used = set()
+    for alias in function.get("aliases") or []:
+        routing = alias.get("routing_config") or {}
+        used |= {alias.get("function_version"), *(routing.get("additional_version_weights") or {})}
+    versions = [str(one.get("version")) for one in function.get("versions") or []]
+    return [version for version in versions if version != "$LATEST" and version not in used]
+
+
 def _function_current(function: Mapping[str, Any], tags: Mapping[str, str]) -> State:
     """Return the fields of the function; empty where there is none."""
     if not function:
@@ -45,6 +55,7 @@ def _function_current(function: Mapping[str, Any], tags: Mapping[str, str]) -> S
         "environment": (function.get("environment") or {}).get("variables") or {},
         "subnet_ids": sorted(vpc.get("subnet_ids") or []),
         "security_group_ids": sorted(vpc.get("security_group_ids") or []),
+        "published_versions": _published_versions(function),
         "ready": function.get("state") in ("Active", "Inactive") and function.get("last_update_status") == "Successful",
     }
 

@@ -463,6 +463,18 @@ def network_parts(
     }
 
 
+def network_holding(current: Mapping[str, Any], parts: Mapping[str, Sequence[State]]) -> list[State]:
+    """Return the NAT gateways that are being deleted and hold the address of one that is to be created.
+
+    Args:
+        current: As network_current returns it.
+        parts: As network_parts returns it; empty where nothing is to be created.
+    """
+    new = {gateway["name"] for gateway in parts.get("nat_gateways", []) if not gateway["current"]}
+    needed = {address["current"].get("id") for address in parts.get("addresses", []) if address["name"] in new}
+    return [one for one in current["deleting_nat_gateways"] if needed & set(one["addresses"])]
+
+
 def network_orphaned(
     current: Mapping[str, Any], parts: Mapping[str, Sequence[State]], owner: Tags
 ) -> dict[str, list[State]]:
@@ -534,6 +546,7 @@ class FilterModule:
         return {
             "network_conflict": network_conflict,
             "network_current": network_current,
+            "network_holding": network_holding,
             "network_layout": network_layout,
             "network_mistake": network_mistake,
             "network_orphaned": network_orphaned,

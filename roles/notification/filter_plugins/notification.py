@@ -11,6 +11,12 @@ State = dict[str, Any]
 
 EVENTS = ["s3:ObjectCreated:*"]
 UNKNOWN = "known after apply"
+TARGETS = {
+    "LambdaFunctionConfigurations": "LambdaFunctionArn",
+    "QueueConfigurations": "QueueArn",
+    "TopicConfigurations": "TopicArn",
+}
+"""The kinds of notifications, each with the key of what it notifies."""
 
 
 def _filter_value(notification: Mapping[str, Any], name: str) -> str:
@@ -19,28 +25,44 @@ def _filter_value(notification: Mapping[str, Any], name: str) -> str:
     return next((str(rule.get("Value", "")) for rule in rules if rule["Name"].lower() == name), "")
 
 
-def notification_current(gathered: Gathered, name: str) -> State:
-    """Return ``notifications`` by id, and whether the bucket sends its events to ``eventbridge``.
+def _function_name(arn: str) -> str:
+    """Return the name in a function's ARN, which may end in a version or an alias; empty for another ARN."""
+    parts = arn.split(":")
+    return parts[6] if parts[2:6:3] == ["lambda", "function"] and len(parts) > 6 else ""
 
-    Notifications with other ids than those of the role are not among them.
+
+def notification_current(gathered: Gathered, name: str, function_name: str = "") -> State:
+    """Return ``notifications`` by id, the ``foreign`` ones, and whether the bucket sends its events to ``eventbridge``.
+
+    Those of the role have its ids and invoke its function. All others are foreign, a list, each with its ``id`` and its
+    ``target``.
 
     Args:
         gathered: ``bucket``, the result of amazon.aws.s3_bucket_info; empty without a bucket.
         name: What the ids of the role's notifications begin with.
+        function_name: The function that they invoke; empty where the id alone decides.
     """
     bucket: Gathered = next(iter(gathered["bucket"].get("buckets") or []), {})
     configuration = bucket.get("bucket_notification_configuration") or {}
-    notifications = {
-        found["Id"]: {
-            "function": found["LambdaFunctionArn"],
-            "events": sorted(found["Events"]),
-            "suffix": _filter_value(found, "suffix"),
-            "prefix": _filter_value(found, "prefix"),
-        }
-        for found in configuration.get("LambdaFunctionConfigurations") or []
-        if re.fullmatch(re.escape(name) + "-[0-9]+", found["Id"])
+    notifications: dict[str, State] = {}
+    foreign: list[State] = []
+    for kind, target in TARGETS.items():
+        for found in configuration.get(kind) or []:
+            fields = {
+                "events": sorted(found["Events"]),
+                "suffix": _filter_value(found, "suffix"),
+                "prefix": _filter_value(found, "prefix"),
+            }
+            named = kind == "LambdaFunctionConfigurations" and re.fullmatch(re.escape(name) + "-[0-9]+", found["Id"])
+            if named and function_name in ("", _function_name(found[target])):
+                notifications[found["Id"]] = {"function": found[target], **fields}
+            else:
+                foreign.append({"id": found["Id"], "target": found[target], **fields})
+    return {
+        "notifications": notifications,
+        "foreign": foreign,
+        "eventbridge": "EventBridgeConfiguration" in configuration,
     }
-    return {"notifications": notifications, "eventbridge": "EventBridgeConfiguration" in configuration}
 
 
 def notification_outputs(current: State) -> dict[str, list[str]]:
@@ -68,8 +90,42 @@ def notification_desired(suffixes: Sequence[str], name: str, function_arn: str |
     }
 
 
+def _overlaps(one: State, other: State) -> bool:
+    """Return whether two notifications would be sent for one event of one key.
+
+    S3 refuses them: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html
+    """
+    events = [event.removesuffix("*") for event in one["events"]]
+    others = [event.removesuffix("*") for event in other["events"]]
+    return (
+        any(a.startswith(b) or b.startswith(a) for a in events for b in others)
+        and (one["prefix"].startswith(other["prefix"]) or other["prefix"].startswith(one["prefix"]))
+        and (one["suffix"].endswith(other["suffix"]) or other["suffix"].endswith(one["suffix"]))
+    )
+
+
+def _conflict(name: str, desired: State, foreign: Sequence[State]) -> str:
+    """Return which foreign notification is in the way of one, and what to do; empty where none is."""
+    for one in foreign:
+        if desired and one["id"] == name:
+            return (
+                f"There is a notification {name} that notifies {one['target']}, so it is not managed by this stack "
+                "and is left as it is. Give it another id, or remove it if it was changed by hand "
+                "(console: bucket, Properties, Event notifications)."
+            )
+        if desired and _overlaps(desired, one):
+            return (
+                f"The notification {one['id']}, which notifies {one['target']} and is not managed by this stack, is "
+                f"sent for keys that end in {desired['suffix']}, too, and S3 allows one for each event. Remove it, or "
+                "give it a prefix or suffix that does not overlap (console: bucket, Properties, Event notifications)."
+            )
+    return ""
+
+
 def notification_changes(desired: Mapping[str, State], current: State) -> list[State]:
-    """Return all notifications, each with ``id``, ``current``, ``desired`` and ``removed_first``, in order of change.
+    """Return all notifications in order of change, each with what has to be known for it.
+
+    That is ``id``, ``current``, ``desired``, ``removed_first``, and in ``conflict`` why S3 or we would refuse it.
 
     S3 refuses two notifications for one suffix, even for a moment: orphaned ones come first, and ``removed_first`` are
     the ids of those that have to be removed before this one is written, since they are still to be updated.
@@ -87,6 +143,7 @@ def notification_changes(desired: Mapping[str, State], current: State) -> list[S
             "current": found.get(name, {}),
             "desired": desired.get(name, {}),
             "removed_first": [later for later in ids[position:] if later in updated],
+            "conflict": _conflict(name, desired.get(name, {}), current["foreign"]),
         }
         for position, name in [*((len(ids), name) for name in orphaned), *enumerate(ids, start=1)]
     ]

@@ -188,7 +188,7 @@ class PasswordsHaveAForm(Rule):
         if password is None or self.FORM.fullmatch(password):
             return None
         message = (
-            "The parameter MasterUserPassword is not a valid password. Only printable ASCII characters besides "
+            "The parameter MasterUserPassword is not a valid password. Only printable ASCII characters other than "
             "'/', '@', '\"', ' ' may be used."
         )
         return Refusal("InvalidParameterValue", message)

@@ -10,8 +10,8 @@ module: rds_cluster_modify
 version_added: 1.0.0
 short_description: Modify the settings of a DB cluster that amazon.aws.rds_cluster can only set on creation
 description:
-  - Enables or disables IAM database authentication, and sets the capacity range of Aurora Serverless v2, of a DB
-    cluster that exists.
+  - Enables or disables IAM database authentication, sets the capacity range of Aurora Serverless v2, and the logs that
+    are exported to CloudWatch Logs, of a DB cluster that exists.
   - In check mode, a cluster that does not exist yet is one whose settings would change.
 author:
   - The csv-to-aurora authors (@csv-to-aurora)
@@ -39,12 +39,20 @@ options:
         description: Maximum capacity in ACUs, in steps of 0.5.
         type: float
         required: true
+  cloudwatch_logs_exports:
+    description:
+      - Names of the logs to export, such as V(audit) and V(error). Those that are not named are no longer exported. Not
+        given, they stay as they are.
+    type: list
+    elements: str
 notes:
   - "Why this module: M(amazon.aws.rds_cluster) compares each option with the field of the same name in the response of
     DescribeDBClusters, and ends with a C(KeyError) where there is none. The response calls
     C(EnableIAMDatabaseAuthentication) C(IAMDatabaseAuthenticationEnabled), and has no
-    C(ServerlessV2ScalingConfiguration) while the cluster has no capacity range. What should go to amazon.aws is a fix
-    of that comparison; then this module is not needed."
+    C(ServerlessV2ScalingConfiguration) while the cluster has no capacity range. It drops its
+    C(enable_cloudwatch_logs_exports) before it compares. What should go to amazon.aws is a fix of that comparison; then
+    this module is not needed."
+  - A value that RDS has accepted and not applied yet (C(PendingModifiedValues)) is the cluster's.
   - A cluster that is being modified refuses the next change. The module retries for some minutes until it is available.
 seealso:
   - module: amazon.aws.rds_cluster
@@ -80,20 +88,29 @@ from ansible_collections.csv_to_aurora.aws.plugins.module_utils.common import ex
 Settings = dict[str, Any]
 
 
+OPTIONS = ("enable_iam_database_authentication", "serverless_v2_scaling_configuration", "cloudwatch_logs_exports")
+"""The settings that this module has."""
+
+
 def from_api(cluster: dict[str, Any]) -> Settings:
-    """Return the two settings of a cluster's description under the module's own names."""
+    """Return the settings of a cluster's description under the module's own names."""
+    pending = cluster.get("PendingModifiedValues") or {}
     scaling = cluster.get("ServerlessV2ScalingConfiguration") or {}
+    exports = pending.get("PendingCloudwatchLogsExports") or {}
+    exported = {*(cluster.get("EnabledCloudwatchLogsExports") or []), *(exports.get("LogTypesToEnable") or [])}
+    current = {**cluster, **pending}
     return {
-        "enable_iam_database_authentication": bool(cluster.get("IAMDatabaseAuthenticationEnabled")),
+        "enable_iam_database_authentication": bool(current.get("IAMDatabaseAuthenticationEnabled")),
         "serverless_v2_scaling_configuration": {
             "min_capacity": scaling.get("MinCapacity"),
             "max_capacity": scaling.get("MaxCapacity"),
         },
+        "cloudwatch_logs_exports": sorted(exported.difference(exports.get("LogTypesToDisable") or [])),
     }
 
 
-def to_api(settings: Settings) -> dict[str, Any]:
-    """Return the request parameters for settings under the module's own names."""
+def to_api(settings: Settings, current: Settings) -> dict[str, Any]:
+    """Return the request parameters for settings under the module's own names, for a cluster that has ``current``."""
     parameters: dict[str, Any] = {}
     if "enable_iam_database_authentication" in settings:
         parameters["EnableIAMDatabaseAuthentication"] = settings["enable_iam_database_authentication"]
@@ -102,6 +119,12 @@ def to_api(settings: Settings) -> dict[str, Any]:
         parameters["ServerlessV2ScalingConfiguration"] = {
             "MinCapacity": scaling["min_capacity"],
             "MaxCapacity": scaling["max_capacity"],
+        }
+    if "cloudwatch_logs_exports" in settings:
+        wanted, exported = set(settings["cloudwatch_logs_exports"]), set(current["cloudwatch_logs_exports"])
+        parameters["CloudwatchLogsExportConfiguration"] = {
+            "EnableLogTypes": sorted(wanted - exported),
+            "DisableLogTypes": sorted(exported - wanted),
         }
     return parameters
 
@@ -132,16 +155,15 @@ def main() -> None:
                     "max_capacity": {"type": "float", "required": True},
                 },
             },
+            "cloudwatch_logs_exports": {"type": "list", "elements": "str"},
         },
-        required_one_of=[["enable_iam_database_authentication", "serverless_v2_scaling_configuration"]],
+        required_one_of=[OPTIONS],
         supports_check_mode=True,
     )
     name = module.params["db_cluster_identifier"].lower()
-    wanted = {
-        option: module.params[option]
-        for option in ("enable_iam_database_authentication", "serverless_v2_scaling_configuration")
-        if module.params[option] is not None
-    }
+    wanted = {option: module.params[option] for option in OPTIONS if module.params[option] is not None}
+    if "cloudwatch_logs_exports" in wanted:
+        wanted["cloudwatch_logs_exports"] = sorted(set(wanted["cloudwatch_logs_exports"]))
     # A cluster that is being changed refuses the next change until it is available again.
     retry = AWSRetry.jittered_backoff(
         retries=20, delay=3, max_delay=30, catch_extra_error_codes=["InvalidDBClusterStateFault"]
@@ -162,7 +184,9 @@ def main() -> None:
             f"Cannot modify {', '.join(changes)} of DB cluster {name}",
             "Check that rds:ModifyDBCluster is allowed and that the cluster is available",
         ):
-            client.modify_db_cluster(aws_retry=True, DBClusterIdentifier=name, ApplyImmediately=True, **to_api(changes))
+            client.modify_db_cluster(
+                aws_retry=True, DBClusterIdentifier=name, ApplyImmediately=True, **to_api(changes, current)
+            )
     exit_with(module, f"settings of DB cluster {name}", before, wanted, settings=wanted)
 
 

@@ -27,12 +27,21 @@ options:
     type: list
     elements: str
     default: []
+  states:
+    description:
+      - Ask the service of each resource whether it still exists, all of them side by side.
+      - A resource of a type that this module has no question for, and one that the service does not answer for, has the
+        state V(unknown).
+    type: bool
+    default: false
 notes:
   - "Why this module: no module of amazon.aws or community.aws calls GetResources. M(amazon.aws.ec2_tag_info) reads the
     tags of one EC2 resource whose id is known. It could go to amazon.aws as it is."
   - The API is eventually consistent. A new resource may be missing for seconds, and one that is deleted may be listed
     for minutes, a NAT gateway or an instance for up to an hour, a secret or a key until the end of its recovery window.
-    Ask the resource's own service before you take one for orphaned.
+    Set O(states) before you take one for orphaned.
+  - O(states) needs the permission to describe each resource. The questions are in
+    C(plugins/module_utils/resource_states.py).
   - The API does not return every type of resource. IAM roles, for one, are missing.
   - Global resources are listed in the region V(us-east-1) only.
 extends_documentation_fragment:
@@ -55,8 +64,15 @@ EXAMPLES = r"""
       Environment: [dev, stage]
     resource_types: ['ec2:vpc', 'lambda:function']
   register: found
-"""
 
+- name: List what is left of a stack
+  csv_to_aurora.aws.resource_groups_tagging_info:
+    tag_filters:
+      Project: csv-to-aurora
+      Environment: stage
+    states: true
+  register: left
+"""
 RETURN = r"""
 resources:
   description: The resources, ordered by ARN.
@@ -76,6 +92,19 @@ resources:
       sample:
         Project: csv-to-aurora
         Environment: stage
+    state:
+      description: V(exists), V(deleting), V(deleted) or V(unknown).
+      type: str
+      returned: with O(states)
+      sample: exists
+    details:
+      description:
+        - What else is worth knowing. The C(type) of a DB cluster snapshot, C(manual) or C(automated); the C(name) of a
+          secret and, where it is in its recovery window, its C(deletion_date); the C(reason) of an unknown state.
+      type: dict
+      returned: with O(states)
+      sample:
+        type: manual
 """
 
 from typing import Any
@@ -84,6 +113,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import boto3_tag_list_to_ansible_dict
 
 from ansible_collections.csv_to_aurora.aws.plugins.module_utils.common import aws_retry, explained
+from ansible_collections.csv_to_aurora.aws.plugins.module_utils.resource_states import resource_states
 
 
 def api_filters(tag_filters: dict[str, Any]) -> list[dict[str, Any]]:
@@ -115,6 +145,7 @@ def main() -> None:
         argument_spec={
             "tag_filters": {"type": "dict", "aliases": ["tags"]},
             "resource_types": {"type": "list", "elements": "str", "default": []},
+            "states": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -128,6 +159,10 @@ def main() -> None:
         "Check the resource types and that tag:GetResources is allowed",
     ):
         resources = tagged_resources(client, request)
+    if module.params["states"]:
+        arns = [resource["arn"] for resource in resources]
+        states = resource_states(lambda service: module.client(service, retry_decorator=aws_retry()), arns)
+        resources = [{**resource, **state} for resource, state in zip(resources, states, strict=True)]
     module.exit_json(changed=False, resources=resources)
 
 

@@ -1,0 +1,211 @@
+"""The settings of dev and stage, which the local cloud overrides, on a strict emulator without containers.
+
+Nothing is overridden here but what tests/e2e/stage.yml says: zones and NAT gateways, instances, cluster parameters,
+TLS-only bucket, deletion protection, final snapshot, recovery window, profile. What is created are records.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from tests import servers
+from tests.e2e.account_inventory import account_inventory, left
+from tests.e2e.conftest import Run, Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.e2e
+
+PACE = 0.1
+"""Of the time that things take in the strict layer."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """An environment on an emulator of its own."""
+
+    name: str
+    stack: Stack
+    url: str
+
+    @property
+    def title(self) -> str:
+        """The name of its stack."""
+        return f"csv-to-aurora-{self.name}"
+
+    def play(self, playbook: str, *, check: bool = True, **variables: Any) -> Run:
+        """Run a playbook with the environment's own inventory and a profile, as on AWS."""
+        folder = self.stack.folder
+        return self.stack.playbook(
+            playbook,
+            "-e",
+            "@tests/e2e/stage.yml",
+            "-e",
+            json.dumps(variables),
+            inventory=f"inventories/{self.name}/hosts.yml",
+            check=check,
+            environment={
+                "AWS_CONFIG_FILE": str(folder / "profiles"),
+                "AWS_SHARED_CREDENTIALS_FILE": str(folder / "keys"),
+                "AWS_EC2_METADATA_DISABLED": "true",
+            },
+        )
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client."""
+        return boto3.client(  # type: ignore[call-overload] # the stubs want a literal
+            service,
+            region_name=servers.REGION,
+            endpoint_url=self.url,
+            aws_access_key_id="test",
+            aws_secret_access_key="of-root",
+        )
+
+    def refused(self) -> set[tuple[str, str]]:
+        """Return operation and error code of what the strict layer has refused."""
+        lines = (self.stack.folder / "strict.jsonl").read_text().splitlines()
+        return {(one["call"], one["code"]) for one in map(json.loads, lines)}
+
+    def remove_what_the_emulator_cannot(self) -> None:
+        """Remove what a teardown removes on AWS, and the emulator refuses to remove.
+
+        It deletes no versions of launch templates, of which a creation that was tried again leaves two, and finds no
+        address by its IP among several.
+        """
+        ec2 = self.client("ec2")
+        ec2.delete_launch_template(LaunchTemplateName=f"{self.title}-app")
+        for address in ec2.describe_addresses()["Addresses"][1:]:
+            ec2.release_address(AllocationId=address["AllocationId"])
+
+    def resources(self) -> dict[str, set[str]]:
+        """Everything in the account except volumes: the emulator keeps those of terminated instances."""
+        return {kind: found for kind, found in account_inventory(self.client).items() if kind != "volume"}
+
+
+@contextmanager
+def environment(name: str, folder: Path) -> Iterator[Environment]:
+    """An environment in an empty account."""
+    with servers.strict_ministack(folder, pace=PACE) as url:
+        # As aws_profile says in tests/e2e/stage.yml.
+        (folder / "profiles").write_text(f"[profile emulator]\nregion = {servers.REGION}\nendpoint_url = {url}\n")
+        (folder / "keys").write_text("[emulator]\naws_access_key_id = test\naws_secret_access_key = nothing\n")
+        yield Environment(name, Stack(folder), url)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Environment]:
+    """The environment stage."""
+    with environment("stage", tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Iterator[Environment]:
+    """The environment dev."""
+    with environment("dev", tmp_path) as made:
+        yield made
+
+
+def test_stage_is_created_kept_protected_and_removed(stage: Environment) -> None:
+    before = stage.resources()
+    stage.play("provision.yml")
+    again = stage.play("provision.yml")
+    assert again.changed == 0, again.output[-6000:]
+    # Instances were created while the cluster was, and RDS said so.
+    assert ("rds:CreateDBInstance", "InvalidDBClusterStateFault") in stage.refused()
+    assert not {code for _, code in stage.refused()} & {"InvalidParameterCombination", "InvalidParameterValue"}
+
+    ec2, rds = stage.client("ec2"), stage.client("rds")
+    zones = {subnet["SubnetId"]: subnet["AvailabilityZone"] for subnet in ec2.describe_subnets()["Subnets"]}
+    gateways = ec2.describe_nat_gateways()["NatGateways"]
+    assert len({zones[gateway["SubnetId"]] for gateway in gateways}) == len(gateways) == 3
+    assert len(rds.describe_db_instances()["DBInstances"]) == 2
+    (cluster,) = rds.describe_db_clusters()["DBClusters"]
+    assert cluster["DeletionProtection"]
+    versions = stage.client("lambda").list_versions_by_function(FunctionName=f"{stage.title}-importer")["Versions"]
+    assert [one["Version"] for one in versions] == ["$LATEST"]
+    policy = stage.client("s3").get_bucket_policy(Bucket=f"{stage.title}-000000000000")["Policy"]
+    assert "aws:SecureTransport" in policy
+
+    # Protected by the inventory, then by the cluster.
+    assert "is protected" in stage.play("teardown.yml", check=False).output
+    unprotected: dict[str, Any] = {"environment_protected": False, "teardown_confirm": stage.title}
+    assert "is protected from deletion" in stage.play("teardown.yml", check=False, **unprotected).output
+    assert stage.resources() != before
+    stage.remove_what_the_emulator_cannot()
+    # RDS deletes no cluster that is stopped.
+    rds.stop_db_cluster(DBClusterIdentifier=stage.title)
+    unprotected["database_deletion_protection"] = False
+    stage.play("teardown.yml", **unprotected)
+    assert [one for one in left(before, stage.resources()) if not one.startswith("secret ")] == []
+    (snapshot,) = rds.describe_db_cluster_snapshots()["DBClusterSnapshots"]
+    assert snapshot["DBClusterSnapshotIdentifier"].startswith(f"{stage.title}-final-")
+    secrets = stage.client("secretsmanager").list_secrets(IncludePlannedDeletion=True)["SecretList"]
+    assert [secret["Name"] for secret in secrets if "DeletedDate" not in secret] == []
+    assert len(secrets) == 3
+    assert stage.play("teardown.yml", **unprotected).changed == 0
+
+
+@pytest.mark.slow
+def test_dev_serverless_without_nat_and_with_iam_login(dev: Environment) -> None:
+    settings: dict[str, Any] = {
+        "network_nat": "none",
+        "network_interface_endpoints": ["secretsmanager", "lambda", "logs"],
+        "database_instance_class": "db.serverless",
+        "database_serverless_max_capacity": 2,
+        "stack_database_login": "iam",
+    }
+    before = dev.resources()
+    dev.play("provision.yml", **settings)
+    # The id of the cluster, which the policies name, was not known before.
+    dev.play("provision.yml", **settings)
+    again = dev.play("provision.yml", **settings)
+    assert again.changed == 0, again.output[-6000:]
+    rds = dev.client("rds")
+    (cluster,) = rds.describe_db_clusters()["DBClusters"]
+    assert cluster["ServerlessV2ScalingConfiguration"] == {"MinCapacity": 0.5, "MaxCapacity": 2.0}
+    assert cluster["IAMDatabaseAuthenticationEnabled"]
+    assert [one["DBInstanceClass"] for one in rds.describe_db_instances()["DBInstances"]] == ["db.serverless"]
+    iam = dev.client("iam")
+    for role in (f"{dev.title}-app", f"{dev.title}-importer"):
+        (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        assert cluster["DbClusterResourceId"] in json.dumps(policy)
+    assert dev.client("ec2").describe_nat_gateways()["NatGateways"] == []
+
+    # Changed by hand, and afterwards in the inventory: each is one ModifyDBCluster, the second while the first goes on.
+    rds.modify_db_cluster(DBClusterIdentifier=dev.title, BackupRetentionPeriod=3, EnableIAMDatabaseAuthentication=False)
+    changed = settings | {"database_serverless_max_capacity": 4}
+    assert dev.play("provision.yml", **changed).changed == 1
+    assert ("rds:ModifyDBCluster", "InvalidDBClusterStateFault") in dev.refused()
+    assert dev.play("provision.yml", **changed).changed == 0
+    dev.remove_what_the_emulator_cannot()
+    dev.play("teardown.yml", **changed, teardown_confirm=dev.title)
+    assert left(before, dev.resources()) == []
+
+
+def test_a_cluster_parameter_that_rds_would_refuse_is_refused_before_the_first_change(stage: Environment) -> None:
+    stage.client("rds").create_db_cluster_parameter_group(
+        DBClusterParameterGroupName=stage.title,
+        DBParameterGroupFamily="aurora-mysql8.0",
+        Description="Created before",
+        Tags=[{"Key": key, "Value": value} for key, value in (("Project", "csv-to-aurora"), ("Environment", "stage"))],
+    )
+    before = stage.resources()
+    wrong = {"tls_version": "TLSv1.1", "datadir": "/data", "nothing": "1"}
+    run = stage.play("provision.yml", check=False, database_parameters=wrong)
+    assert run.returncode != 0
+    words = " ".join(run.output.split())
+    assert "The cluster parameter tls_version cannot be TLSv1.1: aurora-mysql8.0 allows TLSv1.2,TLSv1.3." in words
+    assert "The cluster parameter datadir of the family aurora-mysql8.0 cannot be modified." in words
+    assert "The family aurora-mysql8.0 has no cluster parameter nothing." in words
+    assert "Correct database_parameters in the inventory's group_vars." in words
+    assert stage.resources() == before
