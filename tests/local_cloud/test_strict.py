@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from strict.assigned import ClassesArePendingAtFirst, StorageIsTheClusters, WindowsAreAssigned
 from strict.calls import Call
 from strict.database import (
     ClustersTakeTheirTime,
@@ -29,8 +31,16 @@ from strict.function import (
     ReservedConcurrencyLeavesTheAccountItsShare,
     S3ChecksItsDestinations,
 )
-from strict.identity import NewInstanceProfilesAreNotKnown, NewRolesCannotBeAssumed
+from strict.identity import NewInstanceProfilesAreNotKnown, NewRolesCannotBeAssumed, RolesInAVpcNeedPermissions
+from strict.in_use import (
+    GroupsInUseStay,
+    GroupsOfDatabasesInUseStay,
+    InstancesShutDown,
+    InternetGatewaysStayWithPublicAddresses,
+    PublicNatGatewaysNeedAnInternetGateway,
+)
 from strict.layer import Faults
+from strict.lingering import SecretsKeepTheirNames, TagsOfDeletedResourcesLinger
 from strict.network import (
     AddressesBelongToOneGateway,
     EndpointsAreDeletedLater,
@@ -39,6 +49,7 @@ from strict.network import (
 )
 from strict.rule import Rule
 from strict.rules import RULES
+from strict.values import ValuesExistInTheRegion
 
 from tests import servers
 
@@ -520,3 +531,349 @@ def test_a_connection_that_is_cut_ends_without_an_answer_and_the_sdk_tries_again
         assert [client.get_caller_identity()["Account"] for _ in range(5)] == ["000000000000"] * 5
     noted = [json.loads(line) for line in (tmp_path / "strict.jsonl").read_text().splitlines()]
     assert {one["rule"] for one in noted} == {"cut"}
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "code"),
+    [
+        ("ec2:RunInstances", {"InstanceType": "t4g.micro"}, ""),
+        ("ec2:RunInstances", {"InstanceType": "t4g.tiny"}, "InvalidParameterValue"),
+        ("ec2:ModifyInstanceAttribute", {"InstanceType": {"Value": "t4g.tiny"}}, "InvalidParameterValue"),
+        ("rds:CreateDBInstance", {"DBInstanceClass": "db.t4g.medium"}, ""),
+        # Of MySQL, and not of Aurora.
+        ("rds:CreateDBInstance", {"DBInstanceClass": "db.t4g.micro"}, "InvalidParameterValue"),
+        ("rds:ModifyDBInstance", {"DBInstanceClass": "db.t4g.micro"}, "InvalidParameterValue"),
+        ("rds:CreateDBCluster", {"EngineVersion": "8.0.mysql_aurora.3.10.1"}, ""),
+        ("rds:CreateDBCluster", {"EngineVersion": "8.0.mysql_aurora.3.10.99"}, "InvalidParameterCombination"),
+        ("lambda:CreateFunction", {"Runtime": "python3.13", "Architectures": ["arm64"]}, ""),
+        ("lambda:CreateFunction", {"Runtime": "python3.7"}, "InvalidParameterValueException"),
+        ("lambda:UpdateFunctionCode", {"Architectures": ["arm32"]}, "InvalidParameterValueException"),
+    ],
+)
+def test_values_exist_in_the_region(name: str, parameters: dict[str, Any], code: str) -> None:
+    assert Account(ValuesExistInTheRegion).refused(name, **parameters) == code
+
+
+def test_what_exists_in_one_region_does_not_in_another() -> None:
+    rule = ValuesExistInTheRegion()
+    refused = {
+        region: rule.refuse(Call("rds", "CreateDBInstance", {"DBInstanceClass": "db.x2g.large"}, region)) is not None
+        for region in ("eu-west-1", "eu-central-1")
+    }
+    assert refused == {"eu-west-1": False, "eu-central-1": True}
+
+
+def test_a_launch_template_may_have_a_wrong_type_and_no_instance_comes_of_it() -> None:
+    account = Account(ValuesExistInTheRegion)
+    answer = {"LaunchTemplate": {"LaunchTemplateId": "lt-0123456789abcdef0"}}
+    created = account.call("ec2:CreateLaunchTemplate", answer, LaunchTemplateData={"InstanceType": "t4g.tiny"})
+    assert created == answer
+    template = {"LaunchTemplateId": "lt-0123456789abcdef0"}
+    assert account.refused("ec2:RunInstances", LaunchTemplate=template) == "InvalidParameterValue"
+    assert account.refused("ec2:RunInstances", LaunchTemplate=template, InstanceType="t4g.micro") == ""
+
+
+INSTANCE = "i-0123456789abcdef0"
+TAGS = [{"Key": "Environment", "Value": "dev"}, {"Key": "Project", "Value": "csv-to-aurora"}]
+ENVIRONMENT = {"TagFilters": [{"Key": "Environment", "Values": ["dev"]}]}
+
+
+def listed(account: Account, *there: str, **parameters: Any) -> list[str]:
+    """Return the ARNs that the tagging API lists, of which the emulator has those ``there``."""
+    content = {"ResourceTagMappingList": [{"ResourceARN": one, "Tags": TAGS} for one in there], "PaginationToken": ""}
+    found = account.call("resourcegroupstaggingapi:GetResources", content, **parameters)
+    return [one["ResourceARN"] for one in found["ResourceTagMappingList"]]
+
+
+def test_tags_of_deleted_resources_linger() -> None:
+    account = Account(TagsOfDeletedResourcesLinger)
+    account.call("ec2:RunInstances", {"Instances": [{"InstanceId": INSTANCE, "Tags": TAGS}]})
+    specification = [{"ResourceType": "natgateway", "Tags": TAGS}, {"ResourceType": "volume", "Tags": []}]
+    gateway = {"NatGateway": {"NatGatewayId": GATEWAY}}
+    account.call("ec2:CreateNatGateway", gateway, TagSpecifications=specification)
+    account.call("lambda:CreateFunction", {"FunctionName": "importer", "FunctionArn": FUNCTION}, Tags={"Other": "one"})
+    assert listed(account, FUNCTION) == [FUNCTION]
+    account.call("ec2:TerminateInstances", InstanceIds=[INSTANCE])
+    account.call("ec2:DeleteNatGateway", NatGatewayId=GATEWAY)
+    account.call("lambda:DeleteFunction", FunctionName="importer")
+    gone = [
+        f"arn:aws:ec2:eu-west-1:000000000000:instance/{INSTANCE}",
+        f"arn:aws:ec2:eu-west-1:000000000000:natgateway/{GATEWAY}",
+    ]
+    assert listed(account) == [*gone, FUNCTION]
+    assert listed(account, **ENVIRONMENT) == gone
+    assert listed(account, **ENVIRONMENT, ResourceTypeFilters=["ec2:instance"]) == gone[:1]
+    assert listed(account, ResourceTypeFilters=["lambda"]) == [FUNCTION]
+    assert listed(account, ResourceARNList=gone[1:]) == gone[1:]
+    assert listed(account, gone[0], **ENVIRONMENT) == gone
+    account.seconds += 61
+    assert listed(account) == []
+
+
+def test_what_is_created_again_does_not_linger() -> None:
+    account = Account(TagsOfDeletedResourcesLinger)
+    created = {"FunctionName": "importer", "FunctionArn": FUNCTION}
+    account.call("lambda:CreateFunction", created, Tags={"Environment": "dev"})
+    account.call("lambda:DeleteFunction", FunctionName="importer")
+    account.call("lambda:CreateFunction", created, Tags={"Environment": "stage"})
+    assert listed(account, **ENVIRONMENT) == []
+
+
+def test_a_secret_keeps_its_name_in_its_recovery_window_and_a_moment_without_one() -> None:
+    account = Account(SecretsKeepTheirNames)
+
+    def delete(**how: Any) -> None:
+        account.call("secretsmanager:DeleteSecret", {"Name": "login"}, SecretId="arn:of-login", **how)
+
+    delete(RecoveryWindowInDays=7)
+    account.seconds += 1000
+    assert account.refused("secretsmanager:CreateSecret", Name="login") == "InvalidRequestException"
+    assert account.refused("secretsmanager:CreateSecret", Name="login-2") == ""
+    account.call("secretsmanager:DescribeSecret", {"Name": "login", "DeletedDate": "2026-01-01"})
+    assert account.refused("secretsmanager:CreateSecret", Name="login") == "InvalidRequestException"
+    account.call("secretsmanager:RestoreSecret", {"Name": "login"})
+    delete(ForceDeleteWithoutRecovery=True)
+    assert account.refused("secretsmanager:CreateSecret", Name="login") == "InvalidRequestException"
+    account.seconds += 3
+    assert account.refused("secretsmanager:CreateSecret", Name="login") == ""
+
+
+def test_an_instance_of_aurora_has_the_storage_of_its_cluster() -> None:
+    account = Account(StorageIsTheClusters)
+    found = {"DBInstances": [{"Engine": engine, "StorageType": "gp2"} for engine in ("aurora-mysql", "mysql")]}
+    aurora, other = account.call("rds:DescribeDBInstances", found)["DBInstances"]
+    assert aurora == {"Engine": "aurora-mysql", "StorageType": "aurora", "AllocatedStorage": 1}
+    assert other["StorageType"] == "gp2"
+
+
+def test_aws_selects_the_windows_that_nobody_gave() -> None:
+    account = Account(WindowsAreAssigned)
+    emulators = {"PreferredBackupWindow": "03:00-04:00", "PreferredMaintenanceWindow": "sun:05:00-sun:06:00"}
+    cluster = {"DBClusterArn": "arn:main", **emulators}
+    account.call("rds:CreateDBCluster", {"DBCluster": cluster}, DBClusterIdentifier="main")
+
+    def shown() -> dict[str, str]:
+        return dict(account.call("rds:DescribeDBClusters", {"DBClusters": [cluster]})["DBClusters"][0])
+
+    assert re.fullmatch(r"(2[23]|0[01]):[03]0-(2[23]|0[0-2]):[03]0", shown()["PreferredBackupWindow"])
+    assert re.fullmatch(r"([a-z]{3}):0[2-5]:[03]0-\1:0[2-6]:[03]0", shown()["PreferredMaintenanceWindow"])
+    # Those that somebody gives stay.
+    account.call("rds:ModifyDBCluster", {"DBCluster": cluster}, PreferredBackupWindow="03:00-04:00")
+    assert shown()["PreferredBackupWindow"] == "03:00-04:00"
+    assert shown()["PreferredMaintenanceWindow"] != "sun:05:00-sun:06:00"
+
+
+def test_a_new_class_is_pending_at_first() -> None:
+    account = Account(ClassesArePendingAtFirst)
+
+    def shown(operation: str, kind: str) -> tuple[str, dict[str, str]]:
+        instance = {"DBInstanceIdentifier": "main-1", "DBInstanceClass": kind, "PendingModifiedValues": {}}
+        member = {"DBInstances": [instance]} if operation.startswith("Describe") else {"DBInstance": instance}
+        answer = account.call(f"rds:{operation}", member)
+        found = answer.get("DBInstance") or answer["DBInstances"][0]
+        return found["DBInstanceClass"], found["PendingModifiedValues"]
+
+    assert shown("CreateDBInstance", "db.t4g.medium") == ("db.t4g.medium", {})
+    for operation in ("ModifyDBInstance", "DescribeDBInstances"):
+        assert shown(operation, "db.r6g.large") == ("db.t4g.medium", {"DBInstanceClass": "db.r6g.large"})
+    account.seconds += 3
+    assert shown("DescribeDBInstances", "db.r6g.large") == ("db.r6g.large", {})
+
+
+def test_an_instance_is_pending_before_it_runs_and_shutting_down_before_it_is_terminated() -> None:
+    account = Account(InstancesShutDown)
+
+    def state(name: str) -> str:
+        instance = {"InstanceId": INSTANCE, "State": {"Name": name}}
+        found = account.call("ec2:DescribeInstances", {"Reservations": [{"Instances": [instance]}]})
+        return str(found["Reservations"][0]["Instances"][0]["State"]["Name"])
+
+    account.call("ec2:RunInstances", {"Instances": [{"InstanceId": INSTANCE}]})
+    assert state("running") == "pending"
+    account.seconds += 4
+    assert state("running") == "running"
+    ended = {"TerminatingInstances": [{"InstanceId": INSTANCE, "CurrentState": {"Code": 48, "Name": "terminated"}}]}
+    answer = account.call("ec2:TerminateInstances", ended)
+    assert answer["TerminatingInstances"][0]["CurrentState"] == {"Code": 32, "Name": "shutting-down"}
+    assert state("terminated") == "shutting-down"
+    account.seconds += 4
+    assert state("terminated") == "terminated"
+
+
+USERS: list[tuple[tuple[str, dict[str, Any], dict[str, Any]], tuple[str, dict[str, Any], dict[str, Any]]]] = [
+    (
+        ("ec2:RunInstances", {"Instances": [{"InstanceId": INSTANCE, "SecurityGroups": [{"GroupId": GROUP}]}]}, {}),
+        ("ec2:TerminateInstances", {"TerminatingInstances": [{"InstanceId": INSTANCE}]}, {}),
+    ),
+    (
+        ("ec2:CreateVpcEndpoint", {"VpcEndpoint": {"VpcEndpointId": ENDPOINT, "Groups": [{"GroupId": GROUP}]}}, {}),
+        ("ec2:DeleteVpcEndpoints", {}, {"VpcEndpointIds": [ENDPOINT]}),
+    ),
+    (
+        ("lambda:CreateFunction", {}, {"FunctionName": "importer", "VpcConfig": {"SecurityGroupIds": [GROUP]}}),
+        ("lambda:UpdateFunctionConfiguration", {}, {"FunctionName": "importer", "VpcConfig": {"SubnetIds": []}}),
+    ),
+    (
+        (
+            "rds:CreateDBCluster",
+            {"DBCluster": {"DBClusterIdentifier": "main", "VpcSecurityGroups": [{"VpcSecurityGroupId": GROUP}]}},
+            {},
+        ),
+        ("rds:DeleteDBCluster", {"DBCluster": {"DBClusterIdentifier": "main"}}, {}),
+    ),
+    (
+        (
+            "ec2:AuthorizeSecurityGroupIngress",
+            {},
+            {"GroupId": "sg-other", "IpPermissions": [{"UserIdGroupPairs": [{"GroupId": GROUP}]}]},
+        ),
+        ("ec2:DeleteSecurityGroup", {}, {"GroupId": "sg-other"}),
+    ),
+    (
+        (
+            "ec2:DescribeSecurityGroups",
+            {
+                "SecurityGroups": [
+                    {"GroupId": "sg-other", "IpPermissionsEgress": [{"UserIdGroupPairs": [{"GroupId": GROUP}]}]}
+                ]
+            },
+            {},
+        ),
+        (
+            "ec2:RevokeSecurityGroupEgress",
+            {},
+            {"GroupId": "sg-other", "IpPermissions": [{"UserIdGroupPairs": [{"GroupId": GROUP}]}]},
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("starts", "ends"), USERS, ids=lambda call: call[0])
+def test_a_group_that_something_uses_stays(
+    starts: tuple[str, dict[str, Any], dict[str, Any]], ends: tuple[str, dict[str, Any], dict[str, Any]]
+) -> None:
+    account = Account(GroupsInUseStay)
+    assert account.refused("ec2:DeleteSecurityGroup", GroupId=GROUP) == ""
+    account.call(starts[0], starts[1], **starts[2])
+    assert account.refused("ec2:DeleteSecurityGroup", GroupId=GROUP) == "DependencyViolation"
+    account.call(ends[0], ends[1], **ends[2])
+    account.seconds += 4
+    assert account.refused("ec2:DeleteSecurityGroup", GroupId=GROUP) == ""
+
+
+def test_an_instance_that_is_shutting_down_keeps_its_group_and_a_group_may_name_itself() -> None:
+    account = Account(GroupsInUseStay)
+    (_, created, _), (_, ended, _) = USERS[0]
+    account.call("ec2:RunInstances", created)
+    account.call("ec2:TerminateInstances", ended)
+    assert account.refused("ec2:DeleteSecurityGroup", GroupId=GROUP) == "DependencyViolation"
+    itself = [{"UserIdGroupPairs": [{"GroupId": "sg-itself"}]}]
+    account.call("ec2:AuthorizeSecurityGroupIngress", GroupId="sg-itself", IpPermissions=itself)
+    assert account.refused("ec2:DeleteSecurityGroup", GroupId="sg-itself") == ""
+
+
+def test_groups_that_a_cluster_has_stay() -> None:
+    account = Account(GroupsOfDatabasesInUseStay)
+    cluster = {"DBClusterIdentifier": "main", "DBSubnetGroup": "subnets", "DBClusterParameterGroup": "parameters"}
+    account.call("rds:CreateDBCluster", {"DBCluster": cluster})
+
+    def refused() -> list[str]:
+        return [
+            account.refused("rds:DeleteDBSubnetGroup", DBSubnetGroupName="subnets"),
+            account.refused("rds:DeleteDBClusterParameterGroup", DBClusterParameterGroupName="parameters"),
+            account.refused("rds:DeleteDBSubnetGroup", DBSubnetGroupName="others"),
+        ]
+
+    assert refused() == ["InvalidDBSubnetGroupStateFault", "InvalidDBParameterGroupState", ""]
+    account.call("rds:DeleteDBCluster", {"DBCluster": cluster}, DBClusterIdentifier="main")
+    assert refused() == ["", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("attached", "connectivity", "state"),
+    [(True, "public", "available"), (False, "public", "failed"), (False, "private", "available")],
+)
+def test_a_public_nat_gateway_needs_an_internet_gateway(attached: bool, connectivity: str, state: str) -> None:
+    account = Account(PublicNatGatewaysNeedAnInternetGateway)
+    if attached:
+        account.call("ec2:AttachInternetGateway", VpcId=VPC)
+    created = {"NatGateway": {"NatGatewayId": GATEWAY, "VpcId": VPC}}
+    account.call("ec2:CreateNatGateway", created, ConnectivityType=connectivity)
+    found = {"NatGateways": [{"NatGatewayId": GATEWAY, "VpcId": VPC, "State": "available"}]}
+    gateway = account.call("ec2:DescribeNatGateways", found)["NatGateways"][0]
+    assert (gateway["State"], gateway.get("FailureCode") == "Gateway.NotAttached") == (state, state == "failed")
+
+
+def test_an_internet_gateway_stays_as_long_as_something_has_a_public_address() -> None:
+    account = Account(InternetGatewaysStayWithPublicAddresses)
+    account.call("ec2:CreateNatGateway", {"NatGateway": {"NatGatewayId": GATEWAY, "VpcId": VPC}})
+    instance = {"InstanceId": INSTANCE, "VpcId": VPC, "PublicIpAddress": "192.0.2.1", "State": {"Name": "running"}}
+    account.call("ec2:DescribeInstances", {"Reservations": [{"Instances": [instance]}]})
+
+    def detach() -> str:
+        return account.refused("ec2:DetachInternetGateway", VpcId=VPC)
+
+    account.call("ec2:DeleteNatGateway", NatGatewayId=GATEWAY)
+    account.seconds += 6
+    assert detach() == "DependencyViolation"
+    assert account.refused("ec2:DetachInternetGateway", VpcId="vpc-other") == ""
+    account.call("ec2:TerminateInstances", {"TerminatingInstances": [{"InstanceId": INSTANCE}]})
+    assert detach() == "DependencyViolation"
+    account.seconds += 6
+    assert detach() == ""
+
+
+def test_what_lingers_is_read_by_the_sdk(strict: tuple[Callable[[str], Any], Path]) -> None:
+    client, _ = strict
+    secrets = client("secretsmanager")
+    new = {"Name": "lingering", "SecretString": "x", "Tags": TAGS}
+    arn = secrets.create_secret(**new)["ARN"]
+    secrets.delete_secret(SecretId="lingering", RecoveryWindowInDays=7)
+    with pytest.raises(ClientError, match="InvalidRequestException"):
+        secrets.create_secret(**new)
+    secrets.delete_secret(SecretId="lingering", ForceDeleteWithoutRecovery=True)
+    found = client("resourcegroupstaggingapi").get_resources(**ENVIRONMENT)["ResourceTagMappingList"]
+    assert found == [{"ResourceARN": arn, "Tags": TAGS}]
+
+
+def test_answers_about_databases_are_read_by_the_sdk(strict: tuple[Callable[[str], Any], Path]) -> None:
+    client, _ = strict
+    rds = client("rds")
+    cluster = {"DBClusterIdentifier": "assigned", "Engine": "aurora-mysql"}
+    rds.create_db_cluster(**cluster, MasterUsername="owner", MasterUserPassword="x" * 8)
+    assert rds.describe_db_clusters()["DBClusters"][0]["PreferredBackupWindow"] != "03:00-04:00"
+    with pytest.raises(ClientError, match="InvalidParameterCombination"):
+        rds.modify_db_cluster(DBClusterIdentifier="other", EngineVersion="8.0.mysql_aurora.3.99.0")
+
+
+def test_the_role_of_a_function_in_a_vpc_may_make_network_interfaces() -> None:
+    account = Account(RolesInAVpcNeedPermissions)
+    inside = {"Role": "arn:aws:iam::123456789012:role/importer", "VpcConfig": {"SubnetIds": [SUBNET]}}
+
+    def put(policy: str, actions: str | list[str]) -> None:
+        document = json.dumps({"Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]})
+        account.call("iam:PutRolePolicy", RoleName="importer", PolicyName=policy, PolicyDocument=document)
+        account.seconds += 4
+
+    def refused() -> str:
+        return account.refused("lambda:CreateFunction", **inside)
+
+    # Whose policies nobody has seen is not judged.
+    assert refused() == ""
+    account.call("iam:CreateRole", RoleName="importer")
+    assert refused() == "InvalidParameterValueException"
+    assert account.refused("lambda:CreateFunction", Role=inside["Role"]) == ""
+    put("one", ["ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces"])
+    assert refused() == "InvalidParameterValueException"
+    put("two", "ec2:Delete*")
+    assert refused() == ""
+    # What is set again as it was takes no time.
+    put("two", "ec2:Delete*")
+    account.seconds -= 4
+    assert refused() == ""
+    account.call("iam:DeleteRolePolicy", RoleName="importer", PolicyName="two")
+    assert refused() == "InvalidParameterValueException"
+    account.call("iam:AttachRolePolicy", RoleName="importer", PolicyArn=RolesInAVpcNeedPermissions.MANAGED)
+    assert refused() == "InvalidParameterValueException"
+    account.seconds += 4
+    assert refused() == ""

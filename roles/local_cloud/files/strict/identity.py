@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from fnmatch import fnmatchcase
 from typing import Any
 
 from strict.calls import Call, Refusal
@@ -75,4 +77,67 @@ class NewInstanceProfilesAreNotKnown(Rule):
                 self.profiles[template[key]] = name
 
 
-RULES = (NewRolesCannotBeAssumed, NewInstanceProfilesAreNotKnown)
+class RolesInAVpcNeedPermissions(Rule):
+    """The role of a function in a VPC has to allow network interfaces, by policies that are some seconds old."""
+
+    source = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html"
+    follows_operations = frozenset(
+        {"iam:AttachRolePolicy", "iam:CreateRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:PutRolePolicy"}
+    )
+    SECONDS = 3.0
+    ACTIONS = ("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface")
+    MANAGED = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        """Know of no role."""
+        super().__init__(*arguments, **named)
+        self.allowed: dict[str, dict[str, list[str]]] = {}
+        """The actions that each policy of a role allows, with wildcards, of the roles that were created meanwhile."""
+
+    def refuse(self, call: Call) -> Refusal | None:
+        """Refuse a function in a VPC with a role that does not allow it."""
+        role = str(call.parameters.get("Role") or "").rpartition("/")[2]
+        in_vpc = (call.parameters.get("VpcConfig") or {}).get("SubnetIds")
+        if call.name not in ("lambda:CreateFunction", "lambda:UpdateFunctionConfiguration") or not in_vpc:
+            return None
+        patterns = [
+            pattern.lower()
+            for policy, actions in self.allowed.get(role, {}).items()
+            if not self.moments.within(self.SECONDS * self.pace, (role, policy))
+            for pattern in actions
+        ]
+        for action in self.ACTIONS if role in self.allowed else ():
+            if not any(fnmatchcase(action.lower(), pattern) for pattern in patterns):
+                name = action.partition(":")[2]
+                message = f"The provided execution role does not have permissions to call {name} on EC2"
+                return Refusal("InvalidParameterValueException", message)
+        return None
+
+    def follow(self, call: Call, content: dict[str, Any]) -> None:
+        """Remember what the policies of each role allow."""
+        del content
+        role = str(call.parameters["RoleName"])
+        policy = str(call.parameters.get("PolicyName") or call.parameters.get("PolicyArn"))
+        if call.operation == "CreateRole":
+            self.allowed[role] = {}
+        elif role in self.allowed and call.operation in ("DeleteRolePolicy", "DetachRolePolicy"):
+            self.allowed[role].pop(policy, None)
+        elif role in self.allowed:
+            document = call.parameters.get("PolicyDocument")
+            actions = _allowed(document) if document else list(self.ACTIONS) if policy == self.MANAGED else []
+            if self.allowed[role].get(policy) != actions:
+                self.moments.note((role, policy))
+            self.allowed[role][policy] = actions
+
+
+def _allowed(document: str) -> list[str]:
+    """Return the actions that the statements of a policy allow, whatever the resources and conditions."""
+    statements = json.loads(document)["Statement"]
+    found: list[str] = []
+    for one in statements if isinstance(statements, list) else [statements]:
+        actions = one.get("Action") or [] if one["Effect"] == "Allow" else []
+        found += actions if isinstance(actions, list) else [actions]
+    return found
+
+
+RULES = (NewRolesCannotBeAssumed, NewInstanceProfilesAreNotKnown, RolesInAVpcNeedPermissions)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from strict import database, function, identity, network, shapes
+from strict import assigned, database, function, identity, in_use, lingering, network, shapes, values
 from strict.rule import Rule
 
 RULES: tuple[type[Rule], ...] = (
     *shapes.RULES,
+    *values.RULES,
     *network.RULES,
     *identity.RULES,
     *database.RULES,
     *function.RULES,
+    *in_use.RULES,
+    *assigned.RULES,
+    *lingering.RULES,
 )
 
 
