@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Write the table of the strict layer's rules in docs/fidelity.md from the rules themselves.
 
-    tools/fidelity.py            # write it
-    tools/fidelity.py --check    # write nothing, fail where it is not up to date
+Called with --check it writes nothing, and fails where the page is not up to date.
 """
 
 from __future__ import annotations

@@ -99,8 +99,10 @@ ANSWERS: list[Row] = [
     ("DBSubnetGroupNotFoundFault", "DB subnet group 'stage' does not exist.", WRITES, "new group"),
     (
         "InvalidParameterValue",
-        "Unable to create the resource. Verify that you have permission to create service linked role. Otherwise wait "
-        "and try again later",
+        (
+            "Unable to create the resource. Verify that you have permission to create service linked role. Otherwise "
+            "wait and try again later"
+        ),
         NEW,
         "service-linked role",
     ),

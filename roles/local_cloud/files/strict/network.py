@@ -27,7 +27,8 @@ NOT_FOUND = {
 }
 """The error code for an id that does not exist, by the prefix of the id.
 
-Not of launch templates: the module that does not find a new one makes a second version, which the emulator cannot delete.
+Not of launch templates: the module that does not find a new one makes a second version, which the emulator cannot
+delete.
 """
 
 

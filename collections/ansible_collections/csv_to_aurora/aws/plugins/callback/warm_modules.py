@@ -48,7 +48,8 @@ notes:
   - Leans on private parts of ansible-core, and is therefore off for versions that it was not tested with. It replaces
     C(ActionBase._execute_module); it calls C(_update_module_args) and C(_parse_returned_data) of it, and
     C(run_module) of C(ansible.module_utils._internal._ansiballz._loader); it sets
-    C(ansible.module_utils._internal.is_controller) in the child that becomes the module. It also has botocore's sessions share one loader of service descriptions.
+    C(ansible.module_utils._internal.is_controller) in the child that becomes the module. It also
+    has botocore's sessions share one loader of service descriptions.
   - C(ANSIBLE_WARM_MODULES=false) runs every module as ansible-core does. The results are the same, as C(make test)
     verifies.
 author:
