@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -31,8 +32,12 @@ def test_the_first_cause_that_matches_has_the_fix(load_filters: Load, error: str
 
 
 @pytest.fixture
-def inputs(tmp_path: Path) -> dict[str, Any]:
-    """Return inputs that are right."""
+def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return inputs that are right, in a shell without AWS profile and proxy."""
+    for name in list(os.environ):
+        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     key = tmp_path / "key.pub"
     key.touch()
     return {
@@ -47,10 +52,9 @@ def inputs(tmp_path: Path) -> dict[str, Any]:
         "required_files": [{"path": str(key), "fix": "Make one."}],
         "roles": ["bucket", "network"],
         "inventory": "inventories/dev",
-        "dynamic_inventory": {
-            "regions": ["eu-west-1"],
-            "filters": {"tag:Project": "csv-to-aurora", "tag:Environment": "dev"},
-        },
+        "dynamic_inventory": {"plugin": "csv_to_aurora.aws.aws_ec2"},
+        "profile": "",
+        "endpoint_url": "",
         "argument_errors": [],
         "variables": {"bucket_name", "bucket_outputs", "network_cidr", "project"},
         "options": {"bucket_name": {}, "network_cidr": {}},
@@ -76,8 +80,12 @@ def test_nothing_is_wrong_with_right_inputs(load_filters: Load, inputs: dict[str
         ("ssh_allowed_cidrs", ["203.0.113.7"], "holds '203.0.113.7'"),
         ("database_login", None, "(None) has to be password or iam"),
         ("ssh_public_key_file", "/nowhere/key.pub", "ssh-keygen -t ed25519"),
-        ("dynamic_inventory", {}, "inventories/dev/aws_ec2.yml has to name region eu-west-1"),
-        ("dynamic_inventory", {"regions": ["eu-west-1"], "filters": None}, "tag:Project csv-to-aurora"),
+        (
+            "dynamic_inventory",
+            {},
+            "inventories/dev/aws_ec2.yml has to use the plugin csv_to_aurora.aws.aws_ec2, not None",
+        ),
+        ("dynamic_inventory", {"plugin": "amazon.aws.aws_ec2"}, "cp inventories/dev/aws_ec2.yml inventories/dev/"),
         ("variables", {"network_cdir", "network_outputs", "network_az"}, "no variable network_az, network_cdir."),
         ("argument_errors", ["network_nat is wrong"], "in roles/network/README.md."),
     ],
@@ -85,17 +93,13 @@ def test_nothing_is_wrong_with_right_inputs(load_filters: Load, inputs: dict[str
 def test_each_rule_refuses_what_is_past_its_edge(
     load_filters: Load, inputs: dict[str, Any], name: str, value: object, message: str
 ) -> None:
-    wrong = {**inputs, name: value}
-    if name in ("project", "environment_name", "region"):
-        filters = {"tag:Project": wrong["project"], "tag:Environment": wrong["environment_name"]}
-        wrong["dynamic_inventory"] = {"regions": [wrong["region"]], "filters": filters}
-    mistakes = load_filters("preflight").preflight_mistakes(wrong)
+    mistakes = load_filters("preflight").preflight_mistakes({**inputs, name: value})
     assert len(mistakes) == 1
     assert message in mistakes[0]
 
 
 def test_all_that_is_wrong_is_said_at_once(load_filters: Load, inputs: dict[str, Any]) -> None:
-    wrong = {**inputs, "account_id": "", "region": "Ireland", "dynamic_inventory": {"regions": ["Ireland"]}}
+    wrong = {**inputs, "account_id": "", "region": "Ireland", "dynamic_inventory": {}}
     mistakes = load_filters("preflight").preflight_mistakes(wrong)
     assert [mistake.split()[0] for mistake in mistakes] == [
         "aws_account_id",
@@ -115,3 +119,110 @@ def test_options_are_those_of_all_roles_and_none_is_required(load_filters: Load)
     assert options["network_nat"]["choices"]
     assert options["bucket_noncurrent_days"]["type"] == "int"
     assert not any(option["required"] for option in options.values())
+
+
+MFA = "role_arn = arn:aws:iam::123456789012:role/admin\nmfa_serial = arn:aws:iam::123456789012:mfa/ada\n"
+
+
+@pytest.mark.parametrize(
+    ("section", "profile", "shell", "asks"),
+    [
+        ("profile admin", "admin", {}, True),
+        ("profile admin", "", {"AWS_PROFILE": "admin"}, True),
+        ("default", "", {}, True),
+        ("profile admin", "other", {"AWS_PROFILE": "admin"}, False),
+        ("profile admin", "", {"AWS_PROFILE": "admin", "AWS_ACCESS_KEY_ID": "x"}, False),
+        ("profile admin", "admin", {"AWS_ACCESS_KEY_ID": "x"}, True),
+    ],
+    ids=["named", "shell", "default", "another", "keys", "named-and-keys"],
+)
+def test_a_profile_that_asks_for_an_mfa_code_is_refused(
+    load_filters: Load,
+    inputs: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    *,
+    section: str,
+    profile: str,
+    shell: dict[str, str],
+    asks: bool,
+) -> None:
+    (tmp_path / "config").write_text(f"[{section}]\n{MFA}")
+    for name, value in shell.items():
+        monkeypatch.setenv(name, value)
+    mistakes = load_filters("preflight").preflight_mistakes({**inputs, "profile": profile})
+    assert [("asks for an MFA code" in mistake) for mistake in mistakes] == [True] * asks
+
+
+@pytest.mark.parametrize(
+    ("shell", "refused"),
+    [
+        ({"HTTP_PROXY": "http://gateway.example.com:8080"}, True),
+        ({"http_proxy": "http://gateway.example.com:8080", "NO_PROXY": "169.254.169.254"}, True),
+        ({"http_proxy": "http://gateway.example.com:8080", "no_proxy": "localhost,127.0.0.1"}, False),
+        ({"HTTPS_PROXY": "http://gateway.example.com:8080"}, False),
+        ({}, False),
+    ],
+    ids=["upper", "lower", "excepted", "https", "none"],
+)
+def test_a_proxy_for_this_machine_is_refused(
+    load_filters: Load, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch, shell: dict[str, str], refused: bool
+) -> None:
+    for name, value in shell.items():
+        monkeypatch.setenv(name, value)
+    mistakes = load_filters("preflight").preflight_mistakes({**inputs, "endpoint_url": "http://127.0.0.1:4566"})
+    assert [('export NO_PROXY="$NO_PROXY,127.0.0.1"' in mistake) for mistake in mistakes] == [True] * refused
+
+
+def settings(project: Path, **others: Any) -> dict[str, Any]:
+    """Return what Ansible has read of the project's ansible.cfg, and what a test changes of it."""
+    return {
+        "config_file": str(project / "ansible.cfg"),
+        "callbacks": ["csv_to_aurora.aws.release_locks", "csv_to_aurora.aws.run_summary", "profile_tasks"],
+        "inventory_plugins": ["ansible.builtin.yaml", "csv_to_aurora.aws.aws_ec2"],
+        **others,
+    }
+
+
+def test_settings_that_are_in_use_are_no_mistake(load_filters: Load, tmp_path: Path) -> None:
+    check = load_filters("preflight").preflight_settings_mistakes
+    assert check(settings(tmp_path), str(tmp_path)) == []
+    elsewhere = settings(tmp_path, config_file="/elsewhere/ansible.cfg", inventory_plugins=["auto"])
+    assert check(elsewhere, str(tmp_path)) == []
+
+
+def test_a_variable_of_the_shell_that_leaves_callbacks_out_is_named(
+    load_filters: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANSIBLE_CALLBACKS_ENABLED", "profile_tasks")
+    mistakes = load_filters("preflight").preflight_settings_mistakes(
+        settings(tmp_path, callbacks=["profile_tasks"]), str(tmp_path)
+    )
+    missing = "csv_to_aurora.aws.release_locks, csv_to_aurora.aws.run_summary"
+    said = f"ANSIBLE_CALLBACKS_ENABLED of your shell leaves out {missing}: unset it, or add what is missing."
+    assert mistakes == [said]
+
+
+@pytest.mark.parametrize(
+    ("where", "config", "fix"),
+    [
+        ("elsewhere", "", "Run from the project's folder: cd {project}"),
+        ("writable", "", "chmod o-w {project}"),
+        ("project", "/other.cfg", "ANSIBLE_CONFIG of your shell names another file."),
+    ],
+)
+def test_a_configuration_that_was_not_read_is_said_with_the_reason(
+    load_filters: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, where: str, config: str, fix: str
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    if where == "writable":
+        project.chmod(0o777)
+    monkeypatch.chdir(tmp_path if where == "elsewhere" else project)
+    monkeypatch.setenv("ANSIBLE_CONFIG", config)
+    mistakes = load_filters("preflight").preflight_settings_mistakes(
+        settings(project, config_file=config, callbacks=[]), str(project)
+    )
+    assert len(mistakes) == 1
+    assert fix.format(project=project) in mistakes[0]
+    assert f"export ANSIBLE_CONFIG={project}/ansible.cfg" in mistakes[0]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from playbook_runner import PROJECT, ansible_command, run_playbook
+from playbook_runner import ansible_command, run_playbook
 
 OWNER = {"Project": "csv-to-aurora", "Environment": "stage"}
 
@@ -49,40 +49,6 @@ def test_a_resource_with_the_stacks_tags_is_not_refused(tmp_path: Path) -> None:
     code, output = plan_of(tmp_path, {"tags": OWNER, "versioning": "Suspended"}, wanted)
     assert code == 0, output
     assert "does not carry" not in output
-
-
-def test_a_host_that_refuses_the_login_is_given_up_with_what_to_check(tmp_path: Path) -> None:
-    playbook = tmp_path / "reach.yml"
-    playbook.write_text(
-        json.dumps(
-            [
-                {
-                    "hosts": "host",
-                    "gather_facts": False,
-                    "vars": {
-                        "reach_host_timeout": 3,
-                        "ssh_allowed_cidrs": ["203.0.113.7/32"],
-                        "ansible_ssh_private_key_file": str(tmp_path / "key"),
-                        "aws_instance_id": "i-0123456789abcdef0",
-                    },
-                    "tasks": [{"ansible.builtin.import_tasks": str(PROJECT / "playbooks/tasks/reach_host.yml")}],
-                }
-            ]
-        )
-    )
-    # Nothing listens on port 1.
-    inventory = tmp_path / "hosts.yml"
-    inventory.write_text("all: {hosts: {host: {ansible_host: 127.0.0.1, ansible_port: 1, ansible_user: admin}}}\n")
-    run = ansible_command(
-        "ansible-playbook",
-        f"--inventory={inventory}",
-        str(playbook),
-        ANSIBLE_SSH_RETRIES="0",
-    )
-    output = " ".join((run.stdout + run.stderr).split())
-    assert run.returncode != 0
-    for part in ("203.0.113.7/32", str(tmp_path / "key"), "i-0123456789abcdef0", "within 3 seconds", "ssh -v -i"):
-        assert part in output
 
 
 def test_teardown_of_a_protected_environment_is_refused() -> None:

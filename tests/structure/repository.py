@@ -516,10 +516,12 @@ def _takes_connection(root: Path, module: str) -> bool:
 def _calls_aws(root: Path, path: Path, play: Mapping[str, Any]) -> bool:
     tasks = play_tasks(path, play)
     used = {role if isinstance(role, str) else role.get("role", "") for role in play.get("roles") or []}
+    # That entry point of preflight only looks at Ansible.
     used |= {
         str(task.arguments.get("name"))
         for task in tasks
         if task.module in ("ansible.builtin.import_role", "ansible.builtin.include_role")
+        and (task.arguments.get("name"), task.arguments.get("tasks_from")) != ("preflight", "settings")
     }
     for name in used - NO_AWS_ROLES.keys():
         if (root / "roles" / name / "tasks").is_dir():

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
 import yaml
+
+from ansible_collections.csv_to_aurora.aws.plugins.filter.proxy import proxy_refusal
+from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.aws_profile import mfa_profile
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 ACCOUNT = re.compile(r"[0-9]{12}")
@@ -16,6 +21,9 @@ NETWORK = re.compile(r"([0-9]{1,3}\.){3}[0-9]{1,3}/([1-9]|[12][0-9]|3[0-2])")
 LONGEST_NAME = 31
 """Characters of project and environment together: AWS limits the names that are derived from them."""
 LOGINS = ("password", "iam")
+INVENTORY_PLUGIN = "csv_to_aurora.aws.aws_ec2"
+CALLBACKS = ("csv_to_aurora.aws.release_locks", "csv_to_aurora.aws.run_summary")
+"""Those that a run cannot do without: the others make it faster, or show it differently."""
 
 
 class RequiredFile(TypedDict):
@@ -25,12 +33,28 @@ class RequiredFile(TypedDict):
     fix: str
 
 
+class Settings(TypedDict):
+    """What Ansible has read of its settings.
+
+    Attributes:
+        config_file: The ansible.cfg that it has read; empty for none.
+        callbacks: The enabled callbacks.
+        inventory_plugins: The enabled inventory plugins.
+    """
+
+    config_file: str | None
+    callbacks: Sequence[str]
+    inventory_plugins: Sequence[str]
+
+
 class Inputs(TypedDict):
     """The variables of a stack, by the names of this role's options without ``preflight_``.
 
     Attributes:
         inventory: Folder of the inventory, relative to the project.
         dynamic_inventory: What its aws_ec2.yml contains.
+        profile: The AWS profile; empty for the one of the shell.
+        endpoint_url: Where AWS is asked, if that is not AWS.
         argument_errors: What validate_argument_spec found wrong with the roles' variables.
         variables: The names of all variables that are set.
         options: The options of the roles whose variables are checked, as ``preflight_options`` returns them.
@@ -48,6 +72,8 @@ class Inputs(TypedDict):
     roles: Sequence[str]
     inventory: str
     dynamic_inventory: Mapping[str, Any]
+    profile: str
+    endpoint_url: str
     argument_errors: Sequence[str]
     variables: Iterable[str]
     options: Mapping[str, Mapping[str, Any]]
@@ -70,10 +96,50 @@ def preflight_options(roles: Sequence[str], folder: str) -> dict[str, dict[str, 
     }
 
 
+def preflight_settings_mistakes(settings: Settings, project: str) -> list[str]:
+    """Return which settings of the project's ansible.cfg are not in use, and why; empty where those that matter are.
+
+    Args:
+        settings: What Ansible has read.
+        project: The project's folder.
+    """
+    missing = [name for name in CALLBACKS if name not in settings["callbacks"]]
+    if not {INVENTORY_PLUGIN, "auto", "ansible.builtin.auto"}.intersection(settings["inventory_plugins"]):
+        missing.append(INVENTORY_PLUGIN)
+    if not missing:
+        return []
+    root = Path(project).resolve()
+    wanted, found = root / "ansible.cfg", settings["config_file"]
+    if found and Path(found).resolve() == wanted:
+        names = [name for name in ("ANSIBLE_CALLBACKS_ENABLED", "ANSIBLE_INVENTORY_ENABLED") if name in os.environ]
+        return [
+            f"{' and '.join(names)} of your shell leaves out {', '.join(missing)}: unset it, or add what is missing."
+        ]
+    if os.environ.get("ANSIBLE_CONFIG"):
+        fix = f"ANSIBLE_CONFIG of your shell names another file. Unset it, and run from {root}"
+    elif Path.cwd() == root and root.stat().st_mode & stat.S_IWOTH:
+        fix = f"Everybody may write to {root}, and Ansible ignores the ansible.cfg of such a folder: chmod o-w {root}"
+    else:
+        fix = f"Run from the project's folder: cd {root}"
+    return [
+        f"Ansible has not read {wanted}, but {found or 'no ansible.cfg'}. {fix}, or: export ANSIBLE_CONFIG={wanted}"
+    ]
+
+
 def preflight_mistakes(inputs: Inputs) -> list[str]:
     """Return all that is wrong with the variables, each with the file or command that fixes it; empty if nothing is."""
     set_it = f"{inputs['inventory']}/group_vars/all/main.yml"
-    checks = (_names, _account_and_region, _dynamic_inventory, _login, _files, _unknown_variables, _argument_errors)
+    checks = (
+        _names,
+        _account_and_region,
+        _dynamic_inventory,
+        _profile,
+        _proxy,
+        _login,
+        _files,
+        _unknown_variables,
+        _argument_errors,
+    )
     return [mistake for check in checks for mistake in check(inputs, set_it)]
 
 
@@ -98,17 +164,30 @@ def _account_and_region(inputs: Inputs, set_it: str) -> Iterator[str]:
 
 
 def _dynamic_inventory(inputs: Inputs, set_it: str) -> Iterator[str]:
-    found, filters = inputs["dynamic_inventory"], inputs["dynamic_inventory"].get("filters") or {}
-    if (found.get("regions"), filters.get("tag:Project"), filters.get("tag:Environment")) != (
-        [inputs["region"]],
-        inputs["project"],
-        inputs["environment_name"],
-    ):
+    found = inputs["dynamic_inventory"].get("plugin")
+    if found != INVENTORY_PLUGIN:
         yield (
-            f"{inputs['inventory']}/aws_ec2.yml has to name region {inputs['region']}, tag:Project {inputs['project']} "
-            f"and tag:Environment {inputs['environment_name']}, as {set_it} does: otherwise it does not find the app "
-            "host."
+            f"{inputs['inventory']}/aws_ec2.yml has to use the plugin {INVENTORY_PLUGIN}, not {found}: it asks AWS "
+            f"with the account, region and tags of {set_it}, so that one setting is enough. The file is the same for "
+            f"every environment: cp inventories/dev/aws_ec2.yml {inputs['inventory']}/"
         )
+
+
+def _profile(inputs: Inputs, set_it: str) -> Iterator[str]:
+    name = "" if inputs["endpoint_url"] else mfa_profile(str(inputs["profile"]))
+    if name:
+        yield (
+            f"The AWS profile {name} asks for an MFA code, which a task cannot ask for. Log in first and hand the "
+            f'session over: eval "$(aws configure export-credentials --profile {name} --format env)". aws_profile in '
+            f"{set_it} and AWS_PROFILE have to be empty then."
+        )
+
+
+def _proxy(inputs: Inputs, set_it: str) -> Iterator[str]:
+    del set_it
+    refusal = proxy_refusal(inputs["endpoint_url"])
+    if refusal:
+        yield refusal
 
 
 def _login(inputs: Inputs, set_it: str) -> Iterator[str]:
@@ -180,4 +259,5 @@ class FilterModule:
             "preflight_fix": preflight_fix,
             "preflight_mistakes": preflight_mistakes,
             "preflight_options": preflight_options,
+            "preflight_settings_mistakes": preflight_settings_mistakes,
         }

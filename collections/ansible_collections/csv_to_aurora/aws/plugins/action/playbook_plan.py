@@ -14,13 +14,20 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ansible import context
+from ansible import constants, context
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 ROLE = re.compile(r"TASK \[(\w+) : (?!Validating)")
 LAST_LINES = 15
+SUMMARY = "csv_to_aurora.aws.run_summary"
+ASKING = {
+    "ask_pass": "--connection-password-file",
+    "become_ask_pass": "--become-password-file",
+    "ask_vault_pass": "--vault-password-file",
+}
+"""Options with which Ansible asks for a password, and those that read it from a file."""
 
 
 def command_line(program: list[str], playbooks: list[str], playbook: str) -> list[str]:
@@ -42,6 +49,35 @@ def command_line(program: list[str], playbooks: list[str], playbook: str) -> lis
     return [sys.executable, program[0], *arguments, "--check", "--diff", playbook]
 
 
+def refuse_questions() -> None:
+    """Refuse options that ask for a password: nobody can answer the run that makes the plan.
+
+    Raises:
+        AnsibleActionFail: There is such an option.
+    """
+    for option, instead in ASKING.items():
+        if context.CLIARGS.get(option):
+            raise AnsibleActionFail(
+                f"A plan is made by a run of its own, which cannot ask for a password. Use {instead} in place of "
+                f"--{option.replace('_', '-')} or ANSIBLE_{option.upper()}."
+            )
+
+
+def settings() -> dict[str, str]:
+    """Return the environment variables with which a run writes its plan, and progress can be read off its banners."""
+    callbacks = [*constants.CALLBACKS_ENABLED, *([] if SUMMARY in constants.CALLBACKS_ENABLED else [SUMMARY])]
+    return {
+        "ANSIBLE_CALLBACKS_ENABLED": ",".join(callbacks),
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+        "ANSIBLE_DISPLAY_OK_HOSTS": "true",
+        "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false",
+        # A banner is one line that begins with TASK.
+        "ANSIBLE_NOCOWS": "true",
+        "ANSIBLE_FORCE_COLOR": "false",
+        "ANSIBLE_NOCOLOR": "true",
+    }
+
+
 def failure(plan: dict[str, Any] | None, playbook: str, output: list[str]) -> str:
     """Return why there is no plan, in the run's own words; of several hosts with their names."""
     stops = (plan or {}).get("failures") or []
@@ -61,16 +97,18 @@ class ActionModule(ActionBase):
         """Return ``plan``, as the callback run_summary writes it, and ``differs``.
 
         Raises:
-            AnsibleActionFail: The argument is missing, or the playbook fails under --check.
+            AnsibleActionFail: The argument is missing, an option asks for a password, or the playbook fails under
+                --check.
         """
         result: dict[str, Any] = super().run(tmp, task_vars)
         playbook = self._task.args.get("playbook")
         if not playbook:
             raise AnsibleActionFail("playbook_plan needs the argument 'playbook'.")
+        refuse_questions()
         command = command_line(sys.argv, list(context.CLIARGS["args"]), playbook)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "plan.json"
-            code, output = self._follow(command, {"ANSIBLE_RUN_SUMMARY_PLAN_FILE": str(file)})
+            code, output = self._follow(command, {**settings(), "ANSIBLE_RUN_SUMMARY_PLAN_FILE": str(file)})
             plan = json.loads(file.read_text()) if file.exists() else None
         if code != 0 or plan is None:
             raise AnsibleActionFail(failure(plan, Path(playbook).name, output))
@@ -81,22 +119,12 @@ class ActionModule(ActionBase):
         return result
 
     @staticmethod
-    def _follow(command: list[str], settings: dict[str, str]) -> tuple[int, list[str]]:
+    def _follow(command: list[str], environment: dict[str, str]) -> tuple[int, list[str]]:
         """Run a command; return its exit code and what it printed. Meanwhile show which role it has come to."""
         display, seen, output = Display(), "", []
-        environment = (
-            os.environ
-            | settings
-            | {
-                # Progress is read off the banner of each task.
-                "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
-                "ANSIBLE_DISPLAY_OK_HOSTS": "true",
-                "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false",
-            }
-        )
         with subprocess.Popen(
             command,
-            env=environment,
+            env=os.environ | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

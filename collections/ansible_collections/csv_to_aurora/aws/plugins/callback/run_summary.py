@@ -105,6 +105,9 @@ EXAMPLES = r"""
 # What a plan passes over and a run stops at.
 GUARDS = ("ansible.builtin.assert", "ansible.builtin.fail")
 
+NO_HOSTS = 2
+"""The exit code of a run whose plays have no hosts, for which Ansible ends with 0."""
+
 COUNTS = (*ACTIONS, "unchanged", "failed")
 KEY = "run_summary"
 """The key of set_stats that is for this callback."""
@@ -186,13 +189,20 @@ class CallbackModule(CallbackBase):
         self.failures: list[Stop] = []
         self.refusals: list[Stop] = []
         self.warnings: list[str] = []
+        self.plays = 0
+        self.plays_without_hosts = 0
         self.items: dict[tuple[str, str], list[str]] = defaultdict(list)
 
     # Events
 
     def v2_playbook_on_play_start(self, play: Play) -> None:
         """Keep the play, which knows the variables of its tasks."""
+        self.plays += 1
         self.seen.begin_play(play)
+
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        """Count a play that has no host."""
+        self.plays_without_hosts += 1
 
     def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:  # noqa: ARG002, FBT001
         """Prepare for a task's results."""
@@ -233,8 +243,15 @@ class CallbackModule(CallbackBase):
         """Print the summary and write the file, at the end of the run.
 
         Raises:
-            SystemExit: The playbook asked for an exit code of its own, and nothing failed.
+            SystemExit: The playbook asked for an exit code of its own, and nothing failed; or no play has a host.
         """
+        if self.plays and self.plays == self.plays_without_hosts:
+            inventory = ", ".join(context.CLIARGS.get("inventory") or ["the default"])
+            self._display.error(
+                f"Nothing was done: the inventory ({inventory}) has no host of this playbook. Name one that has, such "
+                "as -i inventories/dev"
+            )
+            raise SystemExit(NO_HOSTS)
         failures = [stop for stop in self.failures if stats.failures.get(stop.host) or stats.dark.get(stop.host)]
         summary = self.summary(failures)
         steering = stats.custom.get("_run", {}).get(KEY, {})

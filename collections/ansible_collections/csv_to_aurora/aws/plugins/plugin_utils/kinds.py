@@ -18,6 +18,8 @@ State = dict[str, Any]
 LOG_GROUP = "amazon.aws.cloudwatchlogs_log_group"
 ROLE, ROLE_POLICY = "amazon.aws.iam_role", "amazon.aws.iam_policy"
 ALARM = "amazon.aws.cloudwatch_metric_alarm"
+NO_INSTANCE_PROFILE = {"create_instance_profile": False, "delete_instance_profile": False}
+"""Both are said at each call: amazon.aws warns where one is not, since their defaults are going to change."""
 
 
 def log_groups_current(info: Mapping[str, Any]) -> dict[str, State]:
@@ -69,14 +71,14 @@ def iam_role_current(roles: Mapping[str, Any], policies: Mapping[str, Any]) -> S
 
 def _iam_role(name: str, current: State, desired: State) -> list[Call]:
     if not desired:
-        return [Call(ROLE, {"name": name, "state": "absent", "delete_instance_profile": False})]
+        return [Call(ROLE, {"name": name, "state": "absent", **NO_INSTANCE_PROFILE})]
     role = {
         "name": name,
         **({"description": desired["description"]} if "description" in desired else {}),
         "assume_role_policy_document": desired["trust_policy"],
         "managed_policies": desired.get("managed_policies") or [],
         "purge_policies": True,
-        "create_instance_profile": False,
+        **NO_INSTANCE_PROFILE,
         "tags": desired["tags"],
     }
     wanted, found = desired.get("policies") or {}, current.get("policies") or {}
