@@ -4,6 +4,11 @@ SHELL := /bin/sh
 # A shell that forbids bytecode would make every AWS module call half again as slow.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Ansible needs UTF-8, and in such a shell says no more than that.
+ifneq (,$(filter C POSIX,$(LC_ALL)))
+export LC_ALL := C.UTF-8
+endif
+
 env ?= local
 rows ?= 10000
 PYTHON ?=

@@ -62,13 +62,23 @@ class Account:
     ) -> tuple[int, str]:
         """Plan the part of configure.yml that needs no SSH; return the exit code and the output."""
         given = {"aws_account_id": OWN, "ssh_public_key_file": str(KEY), **variables}
+        command = ["ansible-playbook", "playbooks/configure.yml", "--check", "--tags=none", "-i", inventory]
+        done = self.run(*command, "-e", json.dumps(given), *arguments, environment=environment)
+        return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+    def hosts(self, environment: dict[str, str], **variables: Any) -> list[str]:
+        """Return the app hosts in the inventory of dev."""
+        command = ["ansible-inventory", "--list", "-i", "inventories/dev", "-e", json.dumps(variables)]
+        found = json.loads(self.run(*command, environment=environment).stdout)
+        return list(found["app_hosts"].get("hosts", []))
+
+    def run(
+        self, program: str, *arguments: str, environment: dict[str, str] | None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program of Ansible in the checkout, with the AWS configuration of the test."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ANSIBLE_"))}
-        done = subprocess.run(
-            [
-                str(Path(sys.executable).with_name("ansible-playbook")),
-                *("playbooks/configure.yml", "--check", "--tags=none", "-i", inventory, "-e", json.dumps(given)),
-                *arguments,
-            ],
+        return subprocess.run(
+            [str(Path(sys.executable).with_name(program)), *arguments],
             cwd=self.project,
             env=kept
             | {"AWS_CONFIG_FILE": str(self.folder / "config"), "AWS_EC2_METADATA_DISABLED": "true"}
@@ -78,7 +88,6 @@ class Account:
             text=True,
             check=False,
         )
-        return done.returncode, " ".join((done.stdout + done.stderr).split())
 
 
 @pytest.fixture(scope="module")
@@ -115,9 +124,9 @@ KEYS = {"AWS_ACCESS_KEY_ID": OWN, "AWS_SECRET_ACCESS_KEY": "any", "AWS_SESSION_T
 )
 def test_one_setting_reaches_modules_and_inventory(account: Account, profile: str, environment: dict[str, str]) -> None:
     given = environment | ({"AWS_ENDPOINT_URL": account.url} if "AWS_ACCESS_KEY_ID" in environment else {})
+    assert account.hosts(given, aws_profile=profile) == ["csv-to-aurora-dev-app"]
     code, output = account.plan(environment=given, aws_profile=profile)
     assert code == 0, output
-    assert "found no host" not in output
 
 
 def test_a_profile_in_the_variables_of_an_environment_is_enough(account: Account) -> None:

@@ -146,6 +146,20 @@ def test_an_inventory_that_does_not_exist_is_an_error(project: Path) -> None:
     assert f"Nothing was done: the inventory ({project}/inventories/prod) has no host of this playbook" in output
 
 
+def test_make_works_in_a_shell_without_utf_8() -> None:
+    ansible = Path(sys.executable).with_name("ansible")
+    done = subprocess.run(
+        ["make", "--silent", f"--eval=version:; @{ansible} --version", "version"],
+        cwd=PROJECT,
+        env=os.environ | {"LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("ansible [core ")
+
+
 def test_a_path_of_200_characters_with_spaces_works(tmp_path: Path) -> None:
     long = tmp_path / ("with a space " * 4) / ("x" * (200 - len(str(tmp_path)) - 60)) / "checkout"
     assert len(str(long)) > 190
