@@ -98,6 +98,11 @@ class Operator:
         client.update_function_configuration(FunctionName=FUNCTION, **changes)
         client.get_waiter("function_updated_v2").wait(FunctionName=FUNCTION)
 
+    def cluster(self, **changes: Any) -> None:
+        """Change the database cluster's configuration."""
+        self.rds.modify_db_cluster(DBClusterIdentifier=STACK, **changes)
+        self.rds.get_waiter("db_cluster_available").wait(DBClusterIdentifier=STACK, WaiterConfig={"Delay": 1})
+
     def policy(self, role: str, name: str, *, drop: int = 0) -> None:
         """Replace the action of a statement in an IAM role's policy."""
         document = self.iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
@@ -292,12 +297,12 @@ def group_tag_removed(operator: Operator) -> None:
 
 @names(f"database: update DB cluster {STACK}")
 def cluster_protected(operator: Operator) -> None:
-    operator.rds.modify_db_cluster(DBClusterIdentifier=STACK, DeletionProtection=True)
+    operator.cluster(DeletionProtection=True)
 
 
 @names(f"database: update DB cluster {STACK}")
 def backups_shortened(operator: Operator) -> None:
-    operator.rds.modify_db_cluster(DBClusterIdentifier=STACK, BackupRetentionPeriod=1)
+    operator.cluster(BackupRetentionPeriod=1)
 
 
 @names(f"database: update DB cluster {STACK}")

@@ -44,6 +44,7 @@ def test_no_call_of_the_playbooks_was_denied(complete: Stack) -> None:
 def test_calls_outside_of_the_stack_are_denied(complete: Stack) -> None:
     ec2 = complete.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.99.0.0/16")["Vpc"]["VpcId"]
+    ec2.get_waiter("vpc_exists").wait(VpcIds=[vpc])
     try:
         with pytest.raises(ClientError, match="not authorized"):
             deployer(complete, "ec2").delete_vpc(VpcId=vpc)

@@ -48,11 +48,11 @@ def refused(stack: Stack, playbook: str, *arguments: str) -> Run:
 
 
 def test_teardown_of_a_protected_cluster_removes_nothing(operator: Operator) -> None:
-    operator.rds.modify_db_cluster(DBClusterIdentifier=STACK, DeletionProtection=True)
+    operator.cluster(DeletionProtection=True)
     try:
         run = refused(operator.stack, "teardown.yml", "-e", "database_deletion_protection=true")
     finally:
-        operator.rds.modify_db_cluster(DBClusterIdentifier=STACK, DeletionProtection=False)
+        operator.cluster(DeletionProtection=False)
     assert "database_deletion_protection" in run.output
 
 
