@@ -372,11 +372,13 @@ def test_the_interfaces_of_a_function_keep_its_group_and_longer_with_a_published
     account.seconds += 6
     assert account.refused("ec2:DeleteSecurityGroup", GroupId=GROUP) == ""
     account.call("lambda:UpdateFunctionConfiguration", FunctionName="importer", **inside)
-    account.call("lambda:UpdateFunctionCode", FunctionName="importer", Publish=True)
+    for version in "12":
+        account.call("lambda:UpdateFunctionCode", {"Version": version}, FunctionName="importer", Publish=True)
     account.call("lambda:UpdateFunctionConfiguration", FunctionName="importer", **outside)
     account.seconds += 6
+    account.call("lambda:DeleteFunction", FunctionName="importer", Qualifier="1")
     assert account.refused("ec2:DeleteSecurityGroup", GroupId=GROUP) == "DependencyViolation"
-    account.call("lambda:DeleteFunction", FunctionName="importer")
+    account.call("lambda:DeleteFunction", FunctionName="importer", Qualifier="2")
     assert account.refused("ec2:DeleteSecurityGroup", GroupId=GROUP) == ""
 
 

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from typing import Any
 
-from strict.calls import Call
+from strict.calls import Call, resources
 from strict.database import InstancesTakeTheirTime
 from strict.rule import Rule
 
 CLUSTERS = frozenset({"rds:CreateDBCluster", "rds:ModifyDBCluster", "rds:DescribeDBClusters"})
 INSTANCES = frozenset({"rds:CreateDBInstance", "rds:ModifyDBInstance", "rds:DescribeDBInstances"})
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-def _all(content: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
-    """Yield the resources in an answer, which has one or a list of them."""
-    yield from filter(None, [content.get(name)])
-    yield from content.get(f"{name}s") or []
 
 
 class StorageIsTheClusters(Rule):
@@ -30,7 +23,7 @@ class StorageIsTheClusters(Rule):
     def follow(self, call: Call, content: dict[str, Any]) -> None:
         """Change the storage in the answers."""
         del call
-        for instance in _all(content, "DBInstance"):
+        for instance in resources(content, "DBInstance"):
             if str(instance.get("Engine")).startswith("aurora"):
                 instance |= {"StorageType": "aurora", "AllocatedStorage": 1}
 
@@ -50,7 +43,7 @@ class WindowsAreAssigned(Rule):
     def follow(self, call: Call, content: dict[str, Any]) -> None:
         """Select windows, and change them in the answers."""
         for name in ("DBCluster", "DBInstance"):
-            for one in _all(content, name):
+            for one in resources(content, name):
                 if call.operation == f"Create{name}":
                     self.assigned[one[f"{name}Arn"]] = _windows(one[f"{name}Arn"])
                 windows = self.assigned.get(one[f"{name}Arn"], {})
@@ -91,7 +84,7 @@ class ClassesArePendingAtFirst(Rule):
 
     def follow(self, call: Call, content: dict[str, Any]) -> None:
         """Show the class that an instance still has, and the one that it is going to have."""
-        for instance in _all(content, "DBInstance"):
+        for instance in resources(content, "DBInstance"):
             identifier, now = instance["DBInstanceIdentifier"], instance.get("DBInstanceClass")
             before = self.shown.get(identifier)
             if call.operation == "ModifyDBInstance" and before not in (None, now):

@@ -93,6 +93,16 @@ def texts(node: Any) -> Iterator[str]:
             yield from texts(value)
 
 
+def resources(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the resources in an answer, which has one as ``name``, or a list of them as its plural."""
+    return [*filter(None, [content.get(name)]), *(content.get(f"{name}s") or [])]
+
+
+def instances(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the instances in an answer of EC2, which lists them by reservations."""
+    return [one for part in [content, *content.get("Reservations", [])] for one in part.get("Instances", [])]
+
+
 def read_call(method: str, url: str, headers: Headers, body: bytes) -> Call | None:
     """Return the call that a request is; None where it is none that botocore knows, such as a health check.
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, ClassVar
 
-from strict.calls import Call, Refusal
+from strict.calls import Call, Refusal, resources
 from strict.rule import Rule
 
 API = "https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_{}.html"
@@ -54,7 +54,7 @@ class ClustersTakeTheirTime(Rule):
         """Change the status in the answers."""
         if call.operation in self.SECONDS:
             self.moments.note((call.operation, call.parameters["DBClusterIdentifier"]))
-        for cluster in [*content.get("DBClusters", []), *filter(None, [content.get("DBCluster")])]:
+        for cluster in resources(content, "DBCluster"):
             if cluster.get("Status") == "available":
                 cluster["Status"] = self.state(cluster["DBClusterIdentifier"]) or "available"
 
@@ -84,7 +84,7 @@ class InstancesTakeTheirTime(Rule):
         """Change the status in the answers."""
         if call.operation in self.SECONDS:
             self.moments.note((call.operation, call.parameters["DBInstanceIdentifier"]))
-        for instance in [*content.get("DBInstances", []), *filter(None, [content.get("DBInstance")])]:
+        for instance in resources(content, "DBInstance"):
             if instance.get("DBInstanceStatus") == "available":
                 instance["DBInstanceStatus"] = self.state(instance["DBInstanceIdentifier"]) or "available"
 
@@ -221,7 +221,7 @@ class SubnetGroupsCoverTwoZones(Rule):
     def follow(self, call: Call, content: dict[str, Any]) -> None:
         """Remember the zone of each subnet."""
         del call
-        for subnet in [*content.get("Subnets", []), *filter(None, [content.get("Subnet")])]:
+        for subnet in resources(content, "Subnet"):
             self.zones[subnet["SubnetId"]] = subnet["AvailabilityZone"]
 
 
@@ -269,8 +269,7 @@ class VersionsAreInFull(Rule):
     def follow(self, call: Call, content: dict[str, Any]) -> None:
         """Complete the version."""
         del call
-        found = [*content.get("DBClusters", []), *content.get("DBInstances", [])]
-        for one in [*found, *filter(None, [content.get("DBCluster"), content.get("DBInstance")])]:
+        for one in [*resources(content, "DBCluster"), *resources(content, "DBInstance")]:
             if self.MINOR.startswith(str(one.get("EngineVersion"))):
                 one["EngineVersion"] = self.MINOR
 

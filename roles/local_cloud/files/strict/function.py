@@ -112,7 +112,8 @@ class FunctionsKeepTheirInterfaces(Rule):
         """The subnets and security groups of each function."""
         self.left: dict[str, set[str]] = {}
         """Those that it has left."""
-        self.published: set[str] = set()
+        self.published: dict[str, set[str]] = {}
+        """The published versions of each function."""
 
     def refuse(self, call: Call) -> Refusal | None:
         """Refuse to delete what the interfaces still use."""
@@ -120,20 +121,21 @@ class FunctionsKeepTheirInterfaces(Rule):
             return None
         wanted = set(call.values("GroupId", "SubnetId"))
         for function, parts in self.left.items():
-            seconds = self.LONGER if function in self.published else self.SECONDS
+            seconds = self.LONGER if self.published.get(function) else self.SECONDS
             if wanted & parts and self.moments.within(seconds * self.pace, function):
                 return Refusal("DependencyViolation", f"resource {min(wanted)} has a dependent object")
         return None
 
     def follow(self, call: Call, content: dict[str, Any]) -> None:
         """Remember what each function uses, and what it has left."""
-        del content
-        function, deleted = function_name(call), call.operation == "DeleteFunction"
+        function, qualifier = function_name(call), str(call.parameters.get("Qualifier") or "")
+        deleted = call.operation == "DeleteFunction" and not qualifier
         if call.operation == "PublishVersion" or call.parameters.get("Publish"):
-            self.published.add(function)
-        if deleted and not call.parameters.get("Qualifier"):
-            # With all its versions.
-            self.published.discard(function)
+            self.published.setdefault(function, set()).add(str(content["Version"]))
+        elif deleted:
+            self.published.pop(function, None)
+        elif qualifier:
+            self.published.get(function, set()).discard(qualifier)
         settings = call.parameters.get("VpcConfig")
         if not deleted and settings is None:
             return

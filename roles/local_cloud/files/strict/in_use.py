@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from strict.calls import Call, Refusal
+from strict.calls import Call, Refusal, instances, resources
 from strict.function import function_name
 from strict.network import NatGatewaysTakeTheirTime
 from strict.rule import Rule
@@ -26,9 +26,7 @@ class InstancesShutDown(Rule):
 
     def follow(self, call: Call, content: dict[str, Any]) -> None:
         """Change the states in the answers."""
-        found = [*content.get("Instances", []), *content.get("TerminatingInstances", [])]
-        found += [one for reservation in content.get("Reservations", []) for one in reservation.get("Instances", [])]
-        for one in found:
+        for one in [*instances(content), *content.get("TerminatingInstances", [])]:
             if not call.is_read:
                 self.moments.note((call.operation, one["InstanceId"]))
             member = "CurrentState" if "CurrentState" in one else "State"
@@ -102,7 +100,7 @@ class GroupsInUseStay(Rule):
             self.users[name] = set(settings.get("SecurityGroupIds") or ())
 
     def _follow_cluster(self, call: Call, content: Mapping[str, Any]) -> None:
-        for cluster in [*content.get("DBClusters", []), *filter(None, [content.get("DBCluster")])]:
+        for cluster in resources(content, "DBCluster"):
             groups = {one["VpcSecurityGroupId"] for one in cluster.get("VpcSecurityGroups", [])}
             deleted = call.operation == "DeleteDBCluster"
             self.users[f"cluster {cluster['DBClusterIdentifier']}"] = set() if deleted else groups
@@ -126,15 +124,13 @@ class GroupsInUseStay(Rule):
             self._follow_interfaces(call, content)
 
     def _follow_interfaces(self, call: Call, content: Mapping[str, Any]) -> None:
-        found = [*content.get("Instances", [])]
-        found += [one for reservation in content.get("Reservations", []) for one in reservation.get("Instances", [])]
-        for one in found:
+        for one in instances(content):
             if (one.get("State") or {}).get("Name") not in ("shutting-down", "terminated"):
                 self.users[one["InstanceId"]] = {group["GroupId"] for group in one.get("SecurityGroups", [])}
         for one in content.get("TerminatingInstances", []):
             self.users[f"-{one['InstanceId']}"] = self.users.pop(one["InstanceId"], set())
             self.moments.note(f"-{one['InstanceId']}")
-        for one in [*content.get("VpcEndpoints", []), *filter(None, [content.get("VpcEndpoint")])]:
+        for one in resources(content, "VpcEndpoint"):
             self.users[one["VpcEndpointId"]] = {group["GroupId"] for group in one.get("Groups", [])}
         for one in call.values("VpcEndpointIds") if call.operation == "DeleteVpcEndpoints" else ():
             self.users.pop(one, None)
@@ -176,7 +172,7 @@ class GroupsOfDatabasesInUseStay(Rule):
 
     def follow(self, call: Call, content: dict[str, Any]) -> None:
         """Remember which cluster has which groups."""
-        for cluster in [*content.get("DBClusters", []), *filter(None, [content.get("DBCluster")])]:
+        for cluster in resources(content, "DBCluster"):
             self.clusters[cluster["DBClusterIdentifier"]] = cluster
         if call.operation == "DeleteDBCluster":
             self.clusters.pop(call.parameters["DBClusterIdentifier"], None)
@@ -250,12 +246,10 @@ class InternetGatewaysStayWithPublicAddresses(Rule):
 
     def follow(self, call: Call, content: dict[str, Any]) -> None:
         """Note what has a public address, and for how long."""
-        for one in [*content.get("NatGateways", []), *filter(None, [content.get("NatGateway")])]:
+        for one in resources(content, "NatGateway"):
             if one.get("ConnectivityType") != "private" and one.get("State") not in ("deleted", "failed"):
                 self.vpcs[one["NatGatewayId"]] = one["VpcId"]
-        found = [*content.get("Instances", [])]
-        found += [one for reservation in content.get("Reservations", []) for one in reservation.get("Instances", [])]
-        for one in found:
+        for one in instances(content):
             if one.get("PublicIpAddress") and (one.get("State") or {}).get("Name") in ("pending", "running"):
                 self.vpcs[one["InstanceId"]] = one["VpcId"]
         gone = [one["InstanceId"] for one in content.get("TerminatingInstances", [])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
@@ -128,7 +129,7 @@ def _followed(
 ) -> tuple[int, Mapping[str, str], bytes]:
     """Return the answer after the rules have seen it; the emulator's own bytes where none has changed it."""
     before = read_answer(call, status, headers, body)
-    content = read_answer(call, status, headers, body)
+    content = copy.deepcopy(before)
     for rule in rules:
         rule.follow(call, content)
     if content == before:

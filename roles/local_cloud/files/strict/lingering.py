@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from strict.calls import Call, Refusal
 from strict.rule import Rule
 
-ACCOUNT = "000000000000"
+ACCOUNT = os.environ.get("MINISTACK_ACCOUNT_ID", "000000000000")
 """The emulator's account, for ARNs that no answer has."""
 
 

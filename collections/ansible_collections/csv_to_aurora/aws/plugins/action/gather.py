@@ -42,18 +42,7 @@ class ActionModule(ModuleRunner):
         # Whatever the run does, this only looks; a module that can only tell what it would change tells it in its diff.
         self._task.check_mode = self._task.diff = True
         calls = dict(self.calls())
-        found: dict[str, dict[str, Any]] = {}
-        began, pause = time.monotonic(), 1.0
-        while missing := [key for key in calls if key not in found or self.may_pass(found[key])]:
-            if found:
-                failed = [one for one in found.values() if one.get("failed")]
-                if not all(map(self.may_pass, failed)) or time.monotonic() - began + pause > TIMEOUT:
-                    break
-                time.sleep(pause)
-                pause *= 2
-            for keys in batched(missing, AT_ONCE):
-                children = {key: self.start(calls[key], task_vars) for key in keys}
-                found |= {key: self.finish(*child) for key, child in children.items()}
+        found = self.answers(calls, task_vars)
         for key, one in found.items():
             # A module without check mode skips, and what it did not look for would pass for absent.
             if one.get("failed") or one.get("skipped"):
@@ -63,10 +52,22 @@ class ActionModule(ModuleRunner):
         result.update({**empty, **found}, changed=False)
         return result
 
-    @staticmethod
-    def may_pass(result: Mapping[str, Any]) -> bool:
-        """Return whether a module that failed would succeed some time later: it found something that came or went."""
-        return bool(result.get("failed")) and not_yet(result, "update") is not None
+    def answers(self, calls: Mapping[str, Call], task_vars: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+        """Return the results of the modules, each run again where it failed over something that came or went."""
+        found: dict[str, dict[str, Any]] = {}
+        missing = list(calls)
+        end, pause = time.monotonic() + TIMEOUT, 1.0
+        while True:
+            for keys in batched(missing, AT_ONCE):
+                children = {key: self.start(calls[key], task_vars) for key in keys}
+                found |= {key: self.finish(*child) for key, child in children.items()}
+            failed = [key for key, one in found.items() if one.get("failed")]
+            missing = [key for key in failed if not_yet(found[key], "update")]
+            # One that fails for good fails the task: the others are not waited for.
+            if not missing or missing != failed or time.monotonic() + pause > end:
+                return found
+            time.sleep(pause)
+            pause *= 2
 
     def calls(self) -> Iterator[tuple[str, Call]]:
         """Yield the key and the call of each module whose condition holds.

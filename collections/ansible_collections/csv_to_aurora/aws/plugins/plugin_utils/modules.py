@@ -114,6 +114,8 @@ class ModuleRunner(ActionBase):
     OWN: frozenset[str] = frozenset()
     """The action's own options. All others are the connection, which group/csv_to_aurora.aws.aws gives it."""
     REQUIRED: tuple[str, ...] = ()
+    disposable = False
+    """Whether this process ends after its next module, so that the callback warm_modules may run it right here."""
     LAZY: frozenset[str] = frozenset()
     """Options that are templated by the action itself, when it needs them and with more variables."""
 
