@@ -520,6 +520,45 @@ def test_refusals_and_changed_answers_are_read_by_the_sdk(strict: tuple[Callable
         assert s3.get_object(Bucket="uploads", Key=key)["Body"].read() == body
 
 
+@pytest.mark.parametrize(
+    ("service", "operation", "code", "status"),
+    [
+        ("ec2", "describe_vpcs", "RequestLimitExceeded", 503),
+        ("s3", "list_buckets", "SlowDown", 503),
+        ("rds", "describe_db_clusters", "Throttling", 400),
+        ("lambda", "list_functions", "TooManyRequestsException", 429),
+        ("logs", "describe_log_groups", "ThrottlingException", 400),
+    ],
+)
+def test_calls_over_the_limit_are_answered_as_the_sdk_knows_it(
+    throttled: Callable[[str], Any], service: str, operation: str, code: str, status: int
+) -> None:
+    with pytest.raises(ClientError) as refused:
+        getattr(throttled(service), operation)()
+    answer = refused.value.response
+    assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (code, status)
+    # Tried again by the SDK: it knows that the same call can succeed.
+    assert answer["ResponseMetadata"]["RetryAttempts"] == 1
+
+
+@pytest.fixture(scope="module")
+def throttled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+    """A function that returns a client of an emulator that refuses every call for its rate."""
+    with servers.strict_ministack(tmp_path_factory.mktemp("throttled"), throttled=1.0) as url:
+
+        def client(service: str) -> Any:
+            return boto3.client(  # type: ignore[call-overload] # the stubs want a literal
+                service,
+                region_name=servers.REGION,
+                endpoint_url=url,
+                aws_access_key_id="test",
+                aws_secret_access_key="of-root",
+                config=Config(retries={"total_max_attempts": 2}),
+            )
+
+        yield client
+
+
 def test_a_connection_that_is_cut_ends_without_an_answer_and_the_sdk_tries_again(tmp_path: Path) -> None:
     with servers.strict_ministack(tmp_path, seed=1, cut=0.4) as url:
         client = boto3.client(

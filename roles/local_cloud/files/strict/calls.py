@@ -30,9 +30,10 @@ type Headers = Mapping[str, str]
 class Refusal(ServiceException):
     """What AWS answers in place of a result: an error code and a message."""
 
-    def __init__(self, code: str, message: str) -> None:
-        """Answer with ``code``, as botocore has it in ``Error.Code``."""
+    def __init__(self, code: str, message: str, status: int = 0) -> None:
+        """Answer with ``code``, as botocore has it in ``Error.Code``; a ``status`` is used in place of the model's."""
         super().__init__(code, message)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -156,4 +157,5 @@ def write_answer(call: Call, content: Mapping[str, Any] | Refusal) -> tuple[int,
     body = written["body"]
     data = body if isinstance(body, bytes) else str(body).encode()
     headers = {key.lower(): str(value) for key, value in written["headers"].items()}
-    return int(written["status_code"]), {**headers, "content-length": str(len(data))}, data
+    status = getattr(content, "status", 0) or int(written["status_code"])
+    return status, {**headers, "content-length": str(len(data))}, data

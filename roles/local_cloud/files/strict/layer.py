@@ -55,7 +55,9 @@ class Faults(Rule):
         """Return the refusal of a call that is over the limit."""
         if self._chances.random() >= self.throttled:
             return None
-        return Refusal(self.CODES.get(call.service, "ThrottlingException"), "Rate exceeded")
+        # With another status the SDK does not take these two for what they are, and does not try again.
+        status = 503 if call.service in ("ec2", "s3") else 0
+        return Refusal(self.CODES.get(call.service, "ThrottlingException"), "Rate exceeded", status)
 
     def cuts(self) -> str:
         """Return when a connection is cut: before the call is made, after it, or never, which is empty."""
