@@ -22,7 +22,7 @@ COVERED := $(addprefix tests/,critical_path filters importer policies posture sa
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  env=dev or env=stage chooses the inventory of site, plan, verify, outputs and teardown."
 
@@ -87,6 +87,11 @@ lint: venv ## ansible-lint, yamllint, ruff, mypy, secrets, generated tables, cha
 	$(BIN)/antsibull-changelog lint
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+
+.PHONY: secrets-baseline
+secrets-baseline: venv ## Accept what detect-secrets finds now as no secret (look at the difference before you commit it)
+	$(BIN)/detect-secrets scan --slim --exclude-files '(^|/)requirements[^/]*\.txt$$' --exclude-files '\.pem$$' --exclude-files '^\.secrets\.baseline$$' > .build/secrets.baseline
+	mv .build/secrets.baseline .secrets.baseline
 
 .PHONY: audit
 audit: venv ## Known vulnerabilities of all requirements (asks PyPI)
