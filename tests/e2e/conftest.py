@@ -53,6 +53,11 @@ class Run:
     output: str
 
     @property
+    def words(self) -> str:
+        """The output without its line breaks."""
+        return " ".join(self.output.split())
+
+    @property
     def changed(self) -> int:
         """How many resources the run changed, or would change, by its totals; a run that manages none has none."""
         totals = re.search(r"^(?:Run|Plan): (.*); \d+ unchanged", self.output, re.MULTILINE)

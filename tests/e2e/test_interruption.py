@@ -101,7 +101,7 @@ class Account:
         if run.returncode == -signal.SIGKILL:
             self.unlock()
             return Ended(killed=True, run=run)
-        untagged = UNTAGGED.search(" ".join(run.output.split()))
+        untagged = UNTAGGED.search(run.words)
         if untagged:
             self.claim(untagged[1])
             return self.play(name, **kill)

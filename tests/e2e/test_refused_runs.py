@@ -64,7 +64,7 @@ def test_teardown_with_a_database_instance_made_by_hand_removes_nothing(operator
         run = refused(operator.stack, "teardown.yml")
     finally:
         operator.rds.add_tags_to_resource(ResourceName=arn, Tags=tags)
-    assert f"The DB instance {STACK}-1 exists but does not carry the tag" in " ".join(run.output.split())
+    assert f"The DB instance {STACK}-1 exists but does not carry the tag" in run.words
 
 
 def test_a_foreign_bucket_stops_a_run_before_the_network_is_updated(operator: Operator) -> None:
@@ -76,7 +76,7 @@ def test_a_foreign_bucket_stops_a_run_before_the_network_is_updated(operator: Op
             run = refused(operator.stack, "site.yml")
     finally:
         operator.s3.put_bucket_tagging(Bucket=BUCKET, Tagging={"TagSet": tags})
-    assert f"The bucket {BUCKET} exists but does not carry the tag Environment=local" in " ".join(run.output.split())
+    assert f"The bucket {BUCKET} exists but does not carry the tag Environment=local" in run.words
 
 
 def test_a_foreign_secret_stops_a_run_before_the_network_is_updated(operator: Operator) -> None:
@@ -88,7 +88,7 @@ def test_a_foreign_secret_stops_a_run_before_the_network_is_updated(operator: Op
             run = refused(operator.stack, "site.yml")
     finally:
         operator.secretsmanager.tag_resource(SecretId=name, Tags=tags)
-    assert f"The secret {name} exists but does not carry the tag Environment=local" in " ".join(run.output.split())
+    assert f"The secret {name} exists but does not carry the tag Environment=local" in run.words
 
 
 def test_a_notification_that_would_be_lost_stops_a_run_before_the_network_is_updated(operator: Operator) -> None:

@@ -91,9 +91,9 @@ class Environment:
 
 
 @contextmanager
-def environment(name: str, folder: Path) -> Iterator[Environment]:
-    """An environment in an empty account."""
-    with servers.strict_ministack(folder, pace=PACE) as url:
+def environment(name: str, folder: Path, **faults: float) -> Iterator[Environment]:
+    """An environment in an empty account, with these random faults."""
+    with servers.strict_ministack(folder, pace=PACE, **faults) as url:
         # As aws_profile says in tests/e2e/stage.yml.
         (folder / "profiles").write_text(f"[profile emulator]\nregion = {servers.REGION}\nendpoint_url = {url}\n")
         (folder / "keys").write_text("[emulator]\naws_access_key_id = test\naws_secret_access_key = nothing\n")
@@ -135,23 +135,33 @@ def test_stage_is_created_kept_protected_and_removed(stage: Environment) -> None
     policy = stage.client("s3").get_bucket_policy(Bucket=f"{stage.title}-000000000000")["Policy"]
     assert "aws:SecureTransport" in policy
 
+    # A reader that somebody has added: named, left alone by a run, and not removed without the stack's tags.
+    reader = {"DBInstanceIdentifier": "reports", "DBInstanceClass": "db.r6g.large", "Engine": "aurora-mysql"}
+    rds.create_db_instance(DBClusterIdentifier=stage.title, **reader)
+    third = stage.play("provision.yml")
+    assert third.changed == 0, third.output[-6000:]
+    assert "has instances of other names than this inventory gives, which are left as they are: reports." in third.words
+
     # Protected by the inventory, then by the cluster.
     assert "is protected" in stage.play("teardown.yml", check=False).output
     unprotected: dict[str, Any] = {"environment_protected": False, "teardown_confirm": stage.title}
     assert "is protected from deletion" in stage.play("teardown.yml", check=False, **unprotected).output
     assert stage.resources() != before
     stage.remove_what_the_emulator_cannot()
+    removal: dict[str, Any] = unprotected | {"database_deletion_protection": False}
+    refusal = stage.play("teardown.yml", check=False, **removal)
+    assert "The DB instance reports exists but does not carry the tag" in refusal.words
+    rds.delete_db_instance(DBInstanceIdentifier="reports", SkipFinalSnapshot=True)
     # RDS deletes no cluster that is stopped.
     rds.stop_db_cluster(DBClusterIdentifier=stage.title)
-    unprotected["database_deletion_protection"] = False
-    stage.play("teardown.yml", **unprotected)
+    stage.play("teardown.yml", **removal)
     assert [one for one in left(before, stage.resources()) if not one.startswith("secret ")] == []
     (snapshot,) = rds.describe_db_cluster_snapshots()["DBClusterSnapshots"]
     assert snapshot["DBClusterSnapshotIdentifier"].startswith(f"{stage.title}-final-")
     secrets = stage.client("secretsmanager").list_secrets(IncludePlannedDeletion=True)["SecretList"]
     assert [secret["Name"] for secret in secrets if "DeletedDate" not in secret] == []
     assert len(secrets) == 3
-    assert stage.play("teardown.yml", **unprotected).changed == 0
+    assert stage.play("teardown.yml", **removal).changed == 0
 
 
 @pytest.mark.slow
@@ -192,6 +202,25 @@ def test_dev_serverless_without_nat_and_with_iam_login(dev: Environment) -> None
     assert left(before, dev.resources()) == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_runs_converge_while_calls_are_refused_for_their_rate_and_connections_are_cut(
+    tmp_path: Path, seed: int
+) -> None:
+    with environment("dev", tmp_path, seed=seed, throttled=0.05, cut=0.005) as dev:
+        before = dev.resources()
+        dev.play("provision.yml")
+        # A call that was carried out and not answered is made again: the next run removes what is there twice.
+        dev.play("provision.yml")
+        again = dev.play("provision.yml")
+        assert again.changed == 0, again.output[-6000:]
+        dev.play("teardown.yml", teardown_confirm=dev.title)
+        assert left(before, dev.resources()) == []
+        assert dev.play("teardown.yml", teardown_confirm=dev.title).changed == 0
+        rules = {json.loads(line)["rule"] for line in (tmp_path / "strict.jsonl").read_text().splitlines()}
+        assert {"Faults", "cut"} <= rules
+
+
 def test_a_cluster_parameter_that_rds_would_refuse_is_refused_before_the_first_change(stage: Environment) -> None:
     stage.client("rds").create_db_cluster_parameter_group(
         DBClusterParameterGroupName=stage.title,
@@ -203,9 +232,27 @@ def test_a_cluster_parameter_that_rds_would_refuse_is_refused_before_the_first_c
     wrong = {"tls_version": "TLSv1.1", "datadir": "/data", "nothing": "1"}
     run = stage.play("provision.yml", check=False, database_parameters=wrong)
     assert run.returncode != 0
-    words = " ".join(run.output.split())
-    assert "The cluster parameter tls_version cannot be TLSv1.1: aurora-mysql8.0 allows TLSv1.2,TLSv1.3." in words
-    assert "The cluster parameter datadir of the family aurora-mysql8.0 cannot be modified." in words
-    assert "The family aurora-mysql8.0 has no cluster parameter nothing." in words
-    assert "Correct database_parameters in the inventory's group_vars." in words
+    assert "The cluster parameter tls_version cannot be TLSv1.1: aurora-mysql8.0 allows TLSv1.2,TLSv1.3." in run.words
+    assert "The cluster parameter datadir of the family aurora-mysql8.0 cannot be modified." in run.words
+    assert "The family aurora-mysql8.0 has no cluster parameter nothing." in run.words
+    assert "Correct database_parameters in the inventory's group_vars." in run.words
+    assert stage.resources() == before
+
+
+def test_an_instance_outside_the_cluster_that_has_a_name_of_the_stack_stops_the_first_run(stage: Environment) -> None:
+    stage.client("rds").create_db_instance(
+        DBInstanceIdentifier=f"{stage.title}-2",
+        DBInstanceClass="db.t4g.medium",
+        Engine="mysql",
+        MasterUsername="admin",
+        MasterUserPassword="none-of-the-stack",
+        AllocatedStorage=20,
+        Tags=[{"Key": key, "Value": value} for key, value in (("Project", "csv-to-aurora"), ("Environment", "stage"))],
+    )
+    before = stage.resources()
+    run = stage.play("provision.yml", check=False)
+    assert run.returncode != 0
+    assert (
+        f"The DB instance {stage.title}-2 has a name of the DB cluster {stage.title} and is in no cluster." in run.words
+    )
     assert stage.resources() == before

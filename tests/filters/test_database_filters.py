@@ -17,6 +17,7 @@ PASSWORD = "correct-horse-battery"
 NOTHING: dict[str, dict[str, Any]] = {
     "cluster": {"clusters": []},
     "instances": {"instances": []},
+    "named_instances": {"instances": []},
     "parameter_group": {"db_cluster_parameter_groups": []},
     "parameters": {"current": None, "refusals": []},
     "subnet_group": {"subnet_group": None},
@@ -74,6 +75,7 @@ def instance(number: int, status: str = "available", **more: Any) -> dict[str, A
         "db_instance_identifier": f"{NAME}-{number}",
         "db_instance_class": "db.t4g.medium",
         "db_instance_status": status,
+        "db_cluster_identifier": NAME,
         "auto_minor_version_upgrade": True,
         "tags": TAGS,
         **more,
@@ -82,6 +84,7 @@ def instance(number: int, status: str = "available", **more: Any) -> dict[str, A
 
 INSTANCE_STATE = {
     "tags": TAGS,
+    "cluster": NAME,
     "instance_class": "db.t4g.medium",
     "auto_minor_version_upgrade": True,
     "publicly_accessible": False,
@@ -286,6 +289,19 @@ def test_instances_by_name_and_those_that_are_available(current: Callable[..., d
         "performance_insights": True,
         "publicly_accessible": True,
     }
+
+
+def test_an_instance_outside_the_cluster_that_has_a_name_of_the_role(
+    filters: ModuleType, current: Callable[..., dict[str, Any]]
+) -> None:
+    outside = instance(2, db_cluster_identifier=None)
+    answers = {
+        "instances": {"instances": [instance(1)]},
+        "named_instances": {"instances": [outside, instance(1)]},
+    }
+    state = current(**answers)
+    assert {name: one["cluster"] for name, one in state["instances"].items()} == {f"{NAME}-1": NAME, f"{NAME}-2": None}
+    assert filters.database_outputs(NOTHING | answers, {})["instance_ids"] == [f"{NAME}-1"]
 
 
 def test_parameter_group_with_the_values_of_its_parameters(current: Callable[..., dict[str, Any]]) -> None:

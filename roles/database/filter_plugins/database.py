@@ -24,9 +24,12 @@ def _first(gathered: Gathered, module: str, key: str) -> dict[str, Any]:
     return next(iter(gathered[module].get(key) or []), {})
 
 
-def _instances(gathered: Gathered) -> list[dict[str, Any]]:
-    found = gathered["instances"].get("instances") or []
-    return sorted(found, key=lambda instance: str(instance["db_instance_identifier"]))
+def _instances(gathered: Gathered, *modules: str) -> list[dict[str, Any]]:
+    """Return the instances that modules reported, each once, by their identifiers."""
+    found = {
+        one["db_instance_identifier"]: one for module in modules for one in gathered[module].get("instances") or []
+    }
+    return [found[name] for name in sorted(found)]
 
 
 def _version(text: str) -> list[int]:
@@ -86,6 +89,7 @@ def _instance_state(instance: Mapping[str, Any]) -> State:
     pending = instance.get("pending_modified_values") or {}
     return {
         "tags": instance.get("tags") or {},
+        "cluster": instance.get("db_cluster_identifier"),
         "instance_class": pending.get("db_instance_class") or instance["db_instance_class"],
         "auto_minor_version_upgrade": instance["auto_minor_version_upgrade"],
         "publicly_accessible": instance.get("publicly_accessible", False),
@@ -141,16 +145,19 @@ def _secret_state(secret: Mapping[str, Any]) -> State:
 def database_current(gathered: Gathered, engine_version: str) -> State:
     """Return the database's resources, each empty where there is none or where it is being deleted.
 
-    They are ``cluster``, ``instances`` by identifier, ``parameter_group``, ``subnet_group``, ``log_groups`` by name and
+    They are ``cluster``, ``instances`` by identifier (the cluster's members, and whatever else has a name that the role
+    gives), ``parameter_group``, ``subnet_group``, ``log_groups`` by name and
     ``secrets`` by the last part of their names, without what they hold. ``available`` are the instances that are,
     ``parameter_refusals`` are sentences about parameters that RDS would refuse.
 
     Args:
-        gathered: Results by the keys ``cluster``, ``instances``, ``parameter_group``, ``parameters``, ``subnet_group``,
-            ``log_groups`` and ``secrets``.
+        gathered: Results by the keys ``cluster``, ``instances``, ``named_instances``, ``parameter_group``,
+            ``parameters``, ``subnet_group``, ``log_groups`` and ``secrets``.
         engine_version: The desired version, or the major version: a cluster of such a version, or a newer one, has it.
     """
-    instances = [one for one in _instances(gathered) if one["db_instance_status"] != "deleting"]
+    instances = [
+        one for one in _instances(gathered, "named_instances", "instances") if one["db_instance_status"] != "deleting"
+    ]
     secrets = _secrets_by_key(gathered)
     return {
         "cluster": _cluster_state(_first(gathered, "cluster", "clusters"), engine_version),
@@ -181,7 +188,7 @@ def database_outputs(gathered: Gathered, of_cluster: Mapping[str, Any]) -> State
         "cluster_arn": cluster.get("db_cluster_arn"),
         "cluster_resource_id": cluster.get("db_cluster_resource_id"),
         **{key: cluster.get(key) for key in ("status", "endpoint", "reader_endpoint", "port", "engine_version")},
-        "instance_ids": [instance["db_instance_identifier"] for instance in _instances(gathered)],
+        "instance_ids": [instance["db_instance_identifier"] for instance in _instances(gathered, "instances")],
         "pending_reboot": _pending_reboot(cluster),
         **{
             f"{key}_secret_{field}": secrets.get(key, {}).get(field)
