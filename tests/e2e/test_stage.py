@@ -74,17 +74,6 @@ class Environment:
         lines = (self.stack.folder / "strict.jsonl").read_text().splitlines()
         return {(one["call"], one["code"]) for one in map(json.loads, lines)}
 
-    def remove_what_the_emulator_cannot(self) -> None:
-        """Remove what a teardown removes on AWS, and the emulator refuses to remove.
-
-        It deletes no versions of launch templates, of which a creation that was tried again leaves two, and finds no
-        address by its IP among several.
-        """
-        ec2 = self.client("ec2")
-        ec2.delete_launch_template(LaunchTemplateName=f"{self.title}-app")
-        for address in ec2.describe_addresses()["Addresses"][1:]:
-            ec2.release_address(AllocationId=address["AllocationId"])
-
     def resources(self) -> dict[str, set[str]]:
         """Everything in the account except volumes: the emulator keeps those of terminated instances."""
         return {kind: found for kind, found in account_inventory(self.client).items() if kind != "volume"}
@@ -147,7 +136,6 @@ def test_stage_is_created_kept_protected_and_removed(stage: Environment) -> None
     unprotected: dict[str, Any] = {"environment_protected": False, "teardown_confirm": stage.title}
     assert "is protected from deletion" in stage.play("teardown.yml", check=False, **unprotected).output
     assert stage.resources() != before
-    stage.remove_what_the_emulator_cannot()
     removal: dict[str, Any] = unprotected | {"database_deletion_protection": False}
     refusal = stage.play("teardown.yml", check=False, **removal)
     assert "The DB instance reports exists but does not carry the tag" in refusal.words
@@ -197,7 +185,6 @@ def test_dev_serverless_without_nat_and_with_iam_login(dev: Environment) -> None
     assert dev.play("provision.yml", **changed).changed == 1
     assert ("rds:ModifyDBCluster", "InvalidDBClusterStateFault") in dev.refused()
     assert dev.play("provision.yml", **changed).changed == 0
-    dev.remove_what_the_emulator_cannot()
     dev.play("teardown.yml", **changed, teardown_confirm=dev.title)
     assert left(before, dev.resources()) == []
 
@@ -222,12 +209,6 @@ def test_runs_converge_while_calls_are_refused_for_their_rate_and_connections_ar
 
 
 def test_a_cluster_parameter_that_rds_would_refuse_is_refused_before_the_first_change(stage: Environment) -> None:
-    stage.client("rds").create_db_cluster_parameter_group(
-        DBClusterParameterGroupName=stage.title,
-        DBParameterGroupFamily="aurora-mysql8.0",
-        Description="Created before",
-        Tags=[{"Key": key, "Value": value} for key, value in (("Project", "csv-to-aurora"), ("Environment", "stage"))],
-    )
     before = stage.resources()
     wrong = {"tls_version": "TLSv1.1", "datadir": "/data", "nothing": "1"}
     run = stage.play("provision.yml", check=False, database_parameters=wrong)

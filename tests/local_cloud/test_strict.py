@@ -16,6 +16,7 @@ from strict.assigned import ClassesArePendingAtFirst, StorageIsTheClusters, Wind
 from strict.calls import Call
 from strict.database import (
     ClustersTakeTheirTime,
+    DeletedDatabasesAreDeletingFirst,
     FinalSnapshotsAreAskedFor,
     InstancesTakeTheirTime,
     ParametersHaveATypeAndValues,
@@ -42,10 +43,12 @@ from strict.in_use import (
 from strict.layer import Faults
 from strict.lingering import SecretsKeepTheirNames, TagsOfDeletedResourcesLinger
 from strict.network import (
+    AddressesAreFoundByFilters,
     AddressesBelongToOneGateway,
     EndpointsAreDeletedLater,
     NatGatewaysTakeTheirTime,
     NewIdsAreNotKnownEverywhere,
+    VersionsOfTemplatesCanBeDeleted,
 )
 from strict.rule import Rule
 from strict.rules import RULES
@@ -68,7 +71,7 @@ class Account:
         refusal = self.rule.refuse(call)
         if refusal:
             return {"refused": refusal.code}
-        answer: dict[str, Any] = json.loads(json.dumps(content or {}))
+        answer: dict[str, Any] = json.loads(json.dumps(self.rule.answer(call) or content or {}))
         if self.rule.follows(call):
             self.rule.follow(call, answer)
         return answer
@@ -194,6 +197,35 @@ def test_a_new_instance_profile_is_unknown_to_instances_also_through_a_launch_te
     assert account.refused("ec2:RunInstances", LaunchTemplate=template) == ""
 
 
+def test_addresses_are_found_by_their_ip_and_by_tags() -> None:
+    account = Account(AddressesAreFoundByFilters)
+    one, two = (
+        {
+            "AllocationId": f"eipalloc-{number}",
+            "PublicIp": f"192.0.2.{number}",
+            "Tags": [{"Key": "Name", "Value": name}],
+        }
+        for number, name in ((1, "a"), (2, "b"))
+    )
+
+    def found(**parameters: Any) -> list[dict[str, Any]]:
+        answer = account.call("ec2:DescribeAddresses", {"Addresses": [one, two]}, **parameters)
+        return list(answer["Addresses"])
+
+    assert found() == [one, two]
+    assert found(PublicIps=["192.0.2.2"]) == found(Filters=[{"Name": "tag:Name", "Values": ["b"]}]) == [two]
+    assert found(Filters=[{"Name": "tag:Owner", "Values": ["b"]}]) == []
+
+
+def test_versions_of_a_launch_template_can_be_deleted() -> None:
+    account = Account(VersionsOfTemplatesCanBeDeleted)
+    versions = [{"LaunchTemplateId": "lt-1", "VersionNumber": number} for number in (1, 2)]
+    answer = account.call("ec2:DeleteLaunchTemplateVersions", LaunchTemplateId="lt-1", Versions=["1"])
+    assert answer == {"SuccessfullyDeletedLaunchTemplateVersions": versions[:1]}
+    answer = account.call("ec2:DescribeLaunchTemplateVersions", {"LaunchTemplateVersions": versions})
+    assert answer == {"LaunchTemplateVersions": versions[1:]}
+
+
 def test_a_cluster_is_creating_backing_up_and_modifying_and_takes_no_change_meanwhile() -> None:
     account = Account(ClustersTakeTheirTime)
     found = {"DBClusters": [{"DBClusterIdentifier": "main", "Status": "available"}]}
@@ -225,6 +257,45 @@ def test_an_instance_is_creating_and_modifying() -> None:
     assert account.refused("rds:ModifyDBInstance", DBInstanceIdentifier="main-1") == "InvalidDBInstanceState"
     account.seconds += 4
     assert account.call("rds:DescribeDBInstances", found)["DBInstances"][0]["DBInstanceStatus"] == "available"
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "code", "taken"),
+    [
+        ("DBCluster", "Status", "InvalidDBClusterStateFault", "DBClusterAlreadyExistsFault"),
+        ("DBInstance", "DBInstanceStatus", "InvalidDBInstanceState", "DBInstanceAlreadyExists"),
+    ],
+)
+def test_what_was_deleted_is_deleting_for_a_while(kind: str, status: str, code: str, taken: str) -> None:
+    account = Account(DeletedDatabasesAreDeletingFirst)
+    main: dict[str, Any] = {f"{kind}Identifier": "main", status: "available", "DBClusterIdentifier": "main"}
+    name: dict[str, Any] = {f"{kind}Identifier": "main"}
+
+    def listed(*filters: str) -> list[str]:
+        wanted = [{"Name": one.partition("=")[0], "Values": [one.partition("=")[2]]} for one in filters]
+        answer = account.call(f"rds:Describe{kind}s", {f"{kind}s": []}, Filters=wanted)
+        return [one[status] for one in answer[f"{kind}s"]]
+
+    account.call(f"rds:Describe{kind}s", {f"{kind}s": [main]})
+    assert listed() == []
+    account.call(f"rds:Delete{kind}", {kind: main}, **name)
+    assert account.call(f"rds:Describe{kind}s", **name)[f"{kind}s"][0][status] == "deleting"
+    assert listed() == listed("db-cluster-id=main") == ["deleting"]
+    assert listed("db-cluster-id=other") == []
+    assert account.refused(f"rds:Create{kind}", **name) == taken
+    assert account.refused(f"rds:Delete{kind}", **name) == account.refused(f"rds:Modify{kind}", **name) == code
+    account.seconds += 4
+    assert account.call(f"rds:Describe{kind}s", **name) == {}
+    assert listed() == []
+    assert account.refused(f"rds:Create{kind}", **name) == ""
+
+
+def test_the_defaults_of_a_family_are_known_before_there_is_a_group() -> None:
+    account = Account(ParametersHaveATypeAndValues)
+    call = "rds:DescribeEngineDefaultClusterParameters"
+    found = account.call(call, DBParameterGroupFamily="aurora-mysql8.0")["EngineDefaults"]["Parameters"]
+    assert {"static", "dynamic"} == {one["ApplyType"] for one in found}
+    assert account.call(call, DBParameterGroupFamily="aurora-mysql5.7") == {}
 
 
 def parameter(name: str, value: str, method: str = "immediate") -> dict[str, str]:
@@ -827,6 +898,8 @@ def test_groups_that_a_cluster_has_stay() -> None:
 
     assert refused() == ["InvalidDBSubnetGroupStateFault", "InvalidDBParameterGroupState", ""]
     account.call("rds:DeleteDBCluster", {"DBCluster": cluster}, DBClusterIdentifier="main")
+    assert refused() == ["InvalidDBSubnetGroupStateFault", "InvalidDBParameterGroupState", ""]
+    account.seconds += 4
     assert refused() == ["", "", ""]
 
 

@@ -624,7 +624,6 @@ RUN_ELSEWHERE: dict[str, str] = {
     "app_host_image_architecture": "docs/proofs.md",
     "app_host_image_name": "tests/e2e/moto.yml",
     "app_host_image_owner": "tests/e2e/moto.yml",
-    "app_host_template_versions": "tests/e2e/moto.yml",
     "app_host_unverified": "docs/proofs.md",
     "aws_account_id": "tests/preflight/test_preflight.py",
     "aws_profile": "tests/e2e/test_stage.py",

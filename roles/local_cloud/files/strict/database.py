@@ -89,6 +89,77 @@ class InstancesTakeTheirTime(Rule):
                 instance["DBInstanceStatus"] = self.state(instance["DBInstanceIdentifier"]) or "available"
 
 
+class DeletedDatabasesAreDeletingFirst(Rule):
+    """A cluster or an instance that was deleted is deleting for a while, in which its name is taken."""
+
+    source = API.format("DeleteDBCluster")
+    follows_operations = frozenset(
+        f"rds:{operation}"
+        for kind in ("DBCluster", "DBInstance")
+        for operation in (f"Create{kind}", f"Modify{kind}", f"Delete{kind}", f"Describe{kind}s")
+    )
+    SECONDS = 3.0
+    KINDS: ClassVar = {
+        "DBCluster": ("Status", "DBClusterAlreadyExistsFault", "InvalidDBClusterStateFault"),
+        "DBInstance": ("DBInstanceStatus", "DBInstanceAlreadyExists", "InvalidDBInstanceState"),
+    }
+    """By the kind: where its status is, and the error codes for a name that is taken and for a wrong state."""
+    FILTERS: ClassVar = {"db-cluster-id": "DBClusterIdentifier", "db-instance-id": "DBInstanceIdentifier"}
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        """Know of no database."""
+        super().__init__(*arguments, **named)
+        self.last: dict[tuple[str, str], dict[str, Any]] = {}
+        """Each as it was seen last, by its kind and identifier."""
+
+    def deleting(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Return what is being deleted, by its identifier."""
+        recent = self.moments.recent(self.SECONDS * self.pace)
+        return {key[1]: one for key, one in self.last.items() if key[0] == kind and key in recent}
+
+    def refuse(self, call: Call) -> Refusal | None:
+        """Refuse to create another of that name, and to change or delete what is being deleted."""
+        kind = re.sub("^(Create|Modify|Delete|Start|Stop|Reboot)", "", call.operation)
+        if call.service != "rds" or kind not in self.KINDS:
+            return None
+        name = str(call.parameters.get(f"{kind}Identifier"))
+        if name not in self.deleting(kind):
+            return None
+        _, taken, state = self.KINDS[kind]
+        code = taken if call.operation.startswith("Create") else state
+        return Refusal(code, f"{kind} {name} has the status deleting.")
+
+    def answer(self, call: Call) -> dict[str, Any] | None:
+        """Answer who asks for it by its name."""
+        for kind in self.KINDS:
+            name = call.parameters.get(f"{kind}Identifier")
+            if call.name == f"rds:Describe{kind}s" and name in self.deleting(kind):
+                return {f"{kind}s": [dict(self.deleting(kind)[str(name)])]}
+        return None
+
+    def follow(self, call: Call, content: dict[str, Any]) -> None:
+        """Remember each, and add to a list what is being deleted."""
+        for kind, (status, _, _) in self.KINDS.items():
+            identifier = f"{kind}Identifier"
+            for one in resources(content, kind):
+                self.last[kind, one[identifier]] = {**one, status: "deleting"}
+            if call.operation == f"Delete{kind}":
+                self.moments.note((kind, call.parameters[identifier]))
+            elif call.operation == f"Describe{kind}s" and identifier not in call.parameters:
+                there = {one[identifier] for one in content.get(f"{kind}s", [])}
+                gone = [
+                    one for name, one in self.deleting(kind).items() if name not in there and self._asked(call, one)
+                ]
+                content[f"{kind}s"] = [*content.get(f"{kind}s", []), *gone]
+
+    def _asked(self, call: Call, one: dict[str, Any]) -> bool:
+        """Return whether the filters of a call let it through."""
+        return all(
+            one.get(self.FILTERS.get(each["Name"], "")) in each["Values"]
+            for each in call.parameters.get("Filters") or []
+        )
+
+
 class ParametersHaveATypeAndValues(Rule):
     """A static cluster parameter cannot be applied immediately, and one wrong parameter refuses them all."""
 
@@ -139,6 +210,15 @@ class ParametersHaveATypeAndValues(Rule):
             message = f"Invalid parameter value for: {name} allowed values are: {known['AllowedValues']}"
             return Refusal("InvalidParameterValue", message)
         return None
+
+    def answer(self, call: Call) -> dict[str, Any] | None:
+        """Answer with the defaults of the family."""
+        if call.name != "rds:DescribeEngineDefaultClusterParameters":
+            return None
+        family = call.parameters["DBParameterGroupFamily"]
+        if family != PARAMETERS.stem:
+            return None
+        return {"EngineDefaults": {"DBParameterGroupFamily": family, "Parameters": list(self.known.values())}}
 
     def follow(self, call: Call, content: dict[str, Any]) -> None:
         """Answer with all parameters; one that is set to its default has the source of a default."""
@@ -277,6 +357,7 @@ class VersionsAreInFull(Rule):
 RULES = (
     ClustersTakeTheirTime,
     InstancesTakeTheirTime,
+    DeletedDatabasesAreDeletingFirst,
     ParametersHaveATypeAndValues,
     PasswordsHaveAForm,
     SubnetGroupsCoverTwoZones,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from strict.calls import Call, Refusal, instances, resources
+from strict.database import DeletedDatabasesAreDeletingFirst
 from strict.function import function_name
 from strict.network import NatGatewaysTakeTheirTime
 from strict.rule import Rule
@@ -63,7 +64,7 @@ class GroupsInUseStay(Rule):
             "rds:ModifyDBCluster",
         }
     )
-    SECONDS = InstancesShutDown.SECONDS
+    SECONDS = max(InstancesShutDown.SECONDS, DeletedDatabasesAreDeletingFirst.SECONDS)
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         """Know of no group."""
@@ -82,8 +83,13 @@ class GroupsInUseStay(Rule):
         users |= {owner for (owner, _), named in self.rules.items() if owner != group and group in named}
         return Refusal("DependencyViolation", f"resource {group} has a dependent object") if users else None
 
+    def _going(self, user: str) -> None:
+        """Note that an instance or a cluster is on its way out."""
+        self.users[f"-{user}"] = self.users.pop(user, set())
+        self.moments.note(f"-{user}")
+
     def _is_gone(self, user: str) -> bool:
-        """Return whether an instance has been terminated for long enough."""
+        """Return whether an instance or a cluster has been gone for long enough."""
         return user.startswith("-") and not self.moments.within(self.SECONDS * self.pace, user)
 
     def follow(self, call: Call, content: dict[str, Any]) -> None:
@@ -102,8 +108,11 @@ class GroupsInUseStay(Rule):
     def _follow_cluster(self, call: Call, content: Mapping[str, Any]) -> None:
         for cluster in resources(content, "DBCluster"):
             groups = {one["VpcSecurityGroupId"] for one in cluster.get("VpcSecurityGroups", [])}
-            deleted = call.operation == "DeleteDBCluster"
-            self.users[f"cluster {cluster['DBClusterIdentifier']}"] = set() if deleted else groups
+            user = f"cluster {cluster['DBClusterIdentifier']}"
+            if cluster.get("Status") != "deleting":
+                self.users[user] = groups
+            if call.operation == "DeleteDBCluster":
+                self._going(user)
 
     def _follow_ec2(self, call: Call, content: Mapping[str, Any]) -> None:
         for group in content.get("SecurityGroups", []):
@@ -128,8 +137,7 @@ class GroupsInUseStay(Rule):
             if (one.get("State") or {}).get("Name") not in ("shutting-down", "terminated"):
                 self.users[one["InstanceId"]] = {group["GroupId"] for group in one.get("SecurityGroups", [])}
         for one in content.get("TerminatingInstances", []):
-            self.users[f"-{one['InstanceId']}"] = self.users.pop(one["InstanceId"], set())
-            self.moments.note(f"-{one['InstanceId']}")
+            self._going(one["InstanceId"])
         for one in resources(content, "VpcEndpoint"):
             self.users[one["VpcEndpointId"]] = {group["GroupId"] for group in one.get("Groups", [])}
         for one in call.values("VpcEndpointIds") if call.operation == "DeleteVpcEndpoints" else ():
@@ -166,16 +174,28 @@ class GroupsOfDatabasesInUseStay(Rule):
         """Refuse to delete such a group."""
         for operation, parameter, member, code in self.GROUPS:
             name = call.parameters.get(parameter)
-            if call.name == f"rds:{operation}" and any(one.get(member) == name for one in self.clusters.values()):
+            if call.name == f"rds:{operation}" and any(one.get(member) == name for one in self._users()):
                 return Refusal(code, f"{name} cannot be deleted: a DB cluster uses it.")
         return None
+
+    def _users(self) -> list[dict[str, Any]]:
+        """Return the clusters that are there, or still being deleted."""
+        there = DeletedDatabasesAreDeletingFirst.SECONDS * self.pace
+        return [
+            cluster
+            for name, cluster in self.clusters.items()
+            if name not in self.moments or self.moments.within(there, name)
+        ]
 
     def follow(self, call: Call, content: dict[str, Any]) -> None:
         """Remember which cluster has which groups."""
         for cluster in resources(content, "DBCluster"):
-            self.clusters[cluster["DBClusterIdentifier"]] = cluster
+            name = cluster["DBClusterIdentifier"]
+            self.clusters[name] = cluster
+            if call.operation == "CreateDBCluster":
+                self.moments.forget(name)
         if call.operation == "DeleteDBCluster":
-            self.clusters.pop(call.parameters["DBClusterIdentifier"], None)
+            self.moments.note(call.parameters["DBClusterIdentifier"])
 
 
 class PublicNatGatewaysNeedAnInternetGateway(Rule):

@@ -96,10 +96,12 @@ class Strict:
                 await _send(send, *write_answer(call, refused))
                 return
         following = [rule for rule in self.rules if rule.follows(call)]
-        if not following and not cut:
+        content = next(filter(None, (rule.answer(call) for rule in self.rules)), None)
+        if not content and not following and not cut:
             await self.inner(scope, receive, send)
             return
-        status, headers, body = await _answer(self.inner, scope, receive)
+        answer = write_answer(call, content) if content else await _answer(self.inner, scope, receive)
+        status, headers, body = answer
         if cut == "after":
             raise ConnectionCut
         if status < 300:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from strict.calls import Call, Refusal, texts
 from strict.rule import Rule
@@ -17,6 +18,7 @@ NOT_FOUND = {
     "fl": "InvalidFlowLogId.NotFound",
     "i": "InvalidInstanceID.NotFound",
     "igw": "InvalidInternetGatewayID.NotFound",
+    "lt": "InvalidLaunchTemplateId.NotFound",
     "nat": "NatGatewayNotFound",
     "rtb": "InvalidRouteTableID.NotFound",
     "sg": "InvalidGroup.NotFound",
@@ -25,11 +27,7 @@ NOT_FOUND = {
     "vpc": "InvalidVpcID.NotFound",
     "vpce": "InvalidVpcEndpointId.NotFound",
 }
-"""The error code for an id that does not exist, by the prefix of the id.
-
-Not of launch templates: the module that does not find a new one makes a second version, which the emulator cannot
-delete.
-"""
+"""The error code for an id that does not exist, by the prefix of the id."""
 
 
 def identifiers(node: Any) -> set[str]:
@@ -190,4 +188,68 @@ class AddressesBelongToOneGateway(Rule):
                 gateway["FailureMessage"] = f"Elastic IP address [{address}] is already associated"
 
 
-RULES = (NewIdsAreNotKnownEverywhere, NatGatewaysTakeTheirTime, EndpointsAreDeletedLater, AddressesBelongToOneGateway)
+class AddressesAreFoundByFilters(Rule):
+    """Elastic IP addresses are described by their IP and by filters."""
+
+    source = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAddresses.html"
+    follows_operations = frozenset({"ec2:DescribeAddresses"})
+    FILTERS: ClassVar = {"allocation-id": "AllocationId", "association-id": "AssociationId", "public-ip": "PublicIp"}
+
+    def follow(self, call: Call, content: dict[str, Any]) -> None:
+        """Leave out the addresses that were not asked for."""
+        filters = list(call.parameters.get("Filters") or [])
+        if call.parameters.get("PublicIps"):
+            filters.append({"Name": "public-ip", "Values": call.parameters["PublicIps"]})
+        content["Addresses"] = [
+            one
+            for one in content.get("Addresses", [])
+            if all(self._value(one, each["Name"]) in each["Values"] for each in filters)
+        ]
+
+    def _value(self, address: Mapping[str, Any], name: str) -> Any:
+        """Return the value that an address has for a filter."""
+        if name.startswith("tag:"):
+            tags = {tag["Key"]: tag["Value"] for tag in address.get("Tags") or []}
+            return tags.get(name.removeprefix("tag:"))
+        return address.get(self.FILTERS[name])
+
+
+class VersionsOfTemplatesCanBeDeleted(Rule):
+    """The versions of a launch template are deleted one by one."""
+
+    source = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteLaunchTemplateVersions.html"
+    follows_operations = frozenset({"ec2:DescribeLaunchTemplateVersions"})
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        """Know of no deleted version."""
+        super().__init__(*arguments, **named)
+        self.deleted: set[tuple[str, int]] = set()
+
+    def answer(self, call: Call) -> dict[str, Any] | None:
+        """Delete versions."""
+        if call.name != "ec2:DeleteLaunchTemplateVersions":
+            return None
+        template = str(call.parameters["LaunchTemplateId"])
+        versions = [int(one) for one in call.parameters["Versions"]]
+        self.deleted |= {(template, version) for version in versions}
+        deleted = [{"LaunchTemplateId": template, "VersionNumber": version} for version in versions]
+        return {"SuccessfullyDeletedLaunchTemplateVersions": deleted}
+
+    def follow(self, call: Call, content: dict[str, Any]) -> None:
+        """Leave out the deleted versions."""
+        del call
+        content["LaunchTemplateVersions"] = [
+            one
+            for one in content.get("LaunchTemplateVersions", [])
+            if (one["LaunchTemplateId"], one["VersionNumber"]) not in self.deleted
+        ]
+
+
+RULES = (
+    NewIdsAreNotKnownEverywhere,
+    NatGatewaysTakeTheirTime,
+    EndpointsAreDeletedLater,
+    AddressesBelongToOneGateway,
+    AddressesAreFoundByFilters,
+    VersionsOfTemplatesCanBeDeleted,
+)

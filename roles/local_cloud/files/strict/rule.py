@@ -25,6 +25,10 @@ class Moments:
         """It no longer matters when it happened."""
         self._moments.pop(what, None)
 
+    def __contains__(self, what: Hashable) -> bool:
+        """Return whether something has happened, whenever that was."""
+        return what in self._moments
+
     def within(self, seconds: float, what: Hashable) -> bool:
         """Return whether something happened less than so many seconds ago."""
         moment = self._moments.get(what)
@@ -53,6 +57,11 @@ class Rule:
 
     def refuse(self, call: Call) -> Refusal | None:
         """Return what AWS answers in place of a result; None where it accepts the call."""
+        del call
+        return None
+
+    def answer(self, call: Call) -> dict[str, Any] | None:
+        """Return the content of an answer that AWS gives and the emulator cannot; None where the emulator answers."""
         del call
         return None
 
