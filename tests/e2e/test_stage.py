@@ -163,8 +163,6 @@ def test_dev_serverless_without_nat_and_with_iam_login(dev: Environment) -> None
     }
     before = dev.resources()
     dev.play("provision.yml", **settings)
-    # The id of the cluster, which the policies name, was not known before.
-    dev.play("provision.yml", **settings)
     again = dev.play("provision.yml", **settings)
     assert again.changed == 0, again.output[-6000:]
     rds = dev.client("rds")

@@ -146,6 +146,15 @@ def test_an_inventory_that_does_not_exist_is_an_error(project: Path) -> None:
     assert f"Nothing was done: the inventory ({project}/inventories/prod) has no host of this playbook" in output
 
 
+def test_a_limit_to_the_app_host_is_refused_before_anything_runs(project: Path) -> None:
+    (project / "inventories/dev/one.yml").write_text("app_hosts: {hosts: {app: {ansible_host: 192.0.2.1}}}\n")
+    for playbook in ("site.yml", "configure.yml", "plan.yml"):
+        code, output = run(project, playbook, "--limit", "app_hosts")
+        assert code == 2
+        assert "Nothing was done: --limit app_hosts leaves out the host controller" in output
+        assert "PLAY" not in output
+
+
 def test_make_works_in_a_shell_without_utf_8() -> None:
     ansible = Path(sys.executable).with_name("ansible")
     done = subprocess.run(

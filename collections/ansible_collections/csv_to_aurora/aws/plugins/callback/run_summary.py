@@ -191,6 +191,7 @@ class CallbackModule(CallbackBase):
         self.warnings: list[str] = []
         self.plays = 0
         self.plays_without_hosts = 0
+        self.hosts: list[str] = []
         self.items: dict[tuple[str, str], list[str]] = defaultdict(list)
 
     # Events
@@ -198,11 +199,23 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_play_start(self, play: Play) -> None:
         """Keep the play, which knows the variables of its tasks."""
         self.plays += 1
+        self.hosts = list(play.hosts)
         self.seen.begin_play(play)
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
-        """Count a play that has no host."""
+        """Count a play that has no host.
+
+        Raises:
+            SystemExit: It is the controller that --limit has left out: what follows would find nothing gathered.
+        """
         self.plays_without_hosts += 1
+        limit = context.CLIARGS.get("subset")
+        if limit and self.hosts == ["controller"]:
+            self._display.error(
+                f"Nothing was done: --limit {limit} leaves out the host controller, from which all playbooks work. "
+                "Leave --limit out; --tags chooses the parts of a run"
+            )
+            raise SystemExit(NO_HOSTS)
 
     def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:  # noqa: ARG002, FBT001
         """Prepare for a task's results."""
