@@ -68,16 +68,17 @@ class Run:
 class Stack:
     """The environment ``local``, on a local cloud with a folder and a port of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        """Keep the cloud's state in ``folder``."""
+    def __init__(self, folder: Path, port: int = PORT) -> None:
+        """Keep the cloud's state in ``folder``; ``port`` is that of its API."""
         self.folder = folder
+        self.account = f"{port - 4566:012d}"
         self._login: dict[str, Any] | None = None
         self._secrets: dict[str, set[str]] = {}
         self.verbose: set[str] = set()
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ANSIBLE_"))},
             "LOCAL_CLOUD_DIR": str(folder),
-            "LOCAL_CLOUD_PORT": str(PORT),
+            "LOCAL_CLOUD_PORT": str(port),
         }
 
     def playbook(
@@ -141,7 +142,7 @@ class Stack:
             service,
             region_name="eu-west-1",
             endpoint_url=config["profile local"]["endpoint_url"],
-            aws_access_key_id=ACCOUNT,
+            aws_access_key_id=self.account,
             aws_secret_access_key="test",
         )
 
@@ -176,7 +177,7 @@ class Stack:
     @property
     def bucket(self) -> str:
         """The bucket's name."""
-        return f"csv-to-aurora-local-{ACCOUNT}"
+        return f"csv-to-aurora-local-{self.account}"
 
     def secret(self, name: str) -> dict[str, Any]:
         """The content of one of the stack's secrets."""
