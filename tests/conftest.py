@@ -9,7 +9,11 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] 
 if TYPE_CHECKING:
     import pytest
 
-APART = ("tests/e2e/test_second_emulator.py", "tests/e2e/test_interruption.py::test_killed_at_")
+APART = (
+    "tests/e2e/test_second_emulator.py",
+    "tests/e2e/test_stage.py",
+    "tests/e2e/test_interruption.py::test_killed_at_",
+)
 """Prefixes of the tests that need no stack, so that they need not wait for the others of their folder."""
 
 

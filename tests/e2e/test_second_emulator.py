@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 HOSTS = "inventories/local/hosts.yml"
 CREATED = {"network": 15, "security_groups": 3, "database": 10, "app_host": 5, "bucket": 2, "importer": 11}

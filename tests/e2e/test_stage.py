@@ -96,6 +96,15 @@ def stage(tmp_path: Path) -> Iterator[Environment]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def created(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Environment, dict[str, set[str]]]]:
+    """The environment stage after its first run, and what its account had before."""
+    with environment("stage", tmp_path_factory.mktemp("stage")) as made:
+        before = made.resources()
+        made.play("provision.yml")
+        yield made, before
+
+
 @pytest.fixture
 def dev(tmp_path: Path) -> Iterator[Environment]:
     """The environment dev."""
@@ -103,9 +112,8 @@ def dev(tmp_path: Path) -> Iterator[Environment]:
         yield made
 
 
-def test_stage_is_created_kept_protected_and_removed(stage: Environment) -> None:
-    before = stage.resources()
-    stage.play("provision.yml")
+def test_stage_is_created_kept_and_protected(created: tuple[Environment, dict[str, set[str]]]) -> None:
+    stage, before = created
     again = stage.play("provision.yml")
     assert again.changed == 0, again.output[-6000:]
     # Instances were created while the cluster was, and RDS said so.
@@ -124,6 +132,17 @@ def test_stage_is_created_kept_protected_and_removed(stage: Environment) -> None
     policy = stage.client("s3").get_bucket_policy(Bucket=f"{stage.title}-000000000000")["Policy"]
     assert "aws:SecureTransport" in policy
 
+    # Protected by the inventory, then by the cluster.
+    assert "is protected" in stage.play("teardown.yml", check=False).output
+    unprotected: dict[str, Any] = {"environment_protected": False, "teardown_confirm": stage.title}
+    assert "is protected from deletion" in stage.play("teardown.yml", check=False, **unprotected).output
+    assert stage.resources() != before
+
+
+@pytest.mark.slow
+def test_stage_is_removed_but_for_what_others_have_added(created: tuple[Environment, dict[str, set[str]]]) -> None:
+    stage, before = created
+    rds = stage.client("rds")
     # A reader that somebody has added: named, left alone by a run, and not removed without the stack's tags.
     reader = {"DBInstanceIdentifier": "reports", "DBInstanceClass": "db.r6g.large", "Engine": "aurora-mysql"}
     rds.create_db_instance(DBClusterIdentifier=stage.title, **reader)
@@ -131,12 +150,11 @@ def test_stage_is_created_kept_protected_and_removed(stage: Environment) -> None
     assert third.changed == 0, third.output[-6000:]
     assert "has instances of other names than this inventory gives, which are left as they are: reports." in third.words
 
-    # Protected by the inventory, then by the cluster.
-    assert "is protected" in stage.play("teardown.yml", check=False).output
-    unprotected: dict[str, Any] = {"environment_protected": False, "teardown_confirm": stage.title}
-    assert "is protected from deletion" in stage.play("teardown.yml", check=False, **unprotected).output
-    assert stage.resources() != before
-    removal: dict[str, Any] = unprotected | {"database_deletion_protection": False}
+    removal: dict[str, Any] = {
+        "environment_protected": False,
+        "teardown_confirm": stage.title,
+        "database_deletion_protection": False,
+    }
     refusal = stage.play("teardown.yml", check=False, **removal)
     assert "The DB instance reports exists but does not carry the tag" in refusal.words
     rds.delete_db_instance(DBInstanceIdentifier="reports", SkipFinalSnapshot=True)

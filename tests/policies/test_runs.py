@@ -144,6 +144,7 @@ def cut_off(ec2: Any) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_no_call_of_a_run_is_denied_or_answered_with_less(cloud: Cloud) -> None:
     deployer = cloud.user("deployer", [name for name in permissions.names() if name.startswith("deployer-")])
     reader = cloud.user("reader", ["reader", "reader-secrets"])
