@@ -165,6 +165,17 @@ def test_a_function(importer: ModuleType) -> None:
     }
 
 
+@pytest.mark.parametrize("other", [f"{NAME}-2-importer", f"{NAME}-importer"])
+def test_the_alarms_of_a_stack_whose_name_begins_like_the_functions_are_its_own(
+    importer: ModuleType, other: str
+) -> None:
+    """CloudWatch finds them by the same prefix."""
+    foreign = [ALARM | {"alarm_name": f"{other}-{name}"} for name in ("errors", "unknown")]
+    gathered = EVERYTHING | {"alarms": {"metric_alarms": [*EVERYTHING["alarms"]["metric_alarms"], *foreign]}}
+    assert set(current(importer, gathered)["alarms"]) == {"errors", "throttles"}
+    assert importer.importer_outputs(gathered, NAME)["alarm_names"] == [f"{NAME}-errors", f"{NAME}-throttles"]
+
+
 def test_published_versions_but_for_those_that_an_alias_refers_to(importer: ModuleType) -> None:
     function = FUNCTION | {
         "versions": [{"version": version} for version in ("$LATEST", "1", "2", "3", "4")],

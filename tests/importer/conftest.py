@@ -47,6 +47,7 @@ class Database:
     # They grow with each example: Hypothesis would report that, in place of the failure.
     sleeps: list[float] = field(default_factory=list, repr=False)
     errors: list[str] = field(default_factory=list, repr=False)
+    messages: list[str] = field(default_factory=list, repr=False)
 
     @property
     def user(self) -> str:
@@ -62,7 +63,7 @@ class Database:
     def credentials(self, *, fresh: bool = False) -> Credentials:
         """Return the importer's credentials, as a secret would."""
         del fresh
-        return Credentials(self.server.host, self.server.port, self.user, PASSWORD, self.name)
+        return Credentials(self.server.host, self.server.port, self.user, PASSWORD, self.name, PASSWORD)
 
     def importer(
         self,
@@ -84,6 +85,7 @@ class Database:
         return Importer(store=store, **settings | options)
 
     def _log(self, message: str, **values: Any) -> None:
+        self.messages.append(message)
         if message == "Transient error: retrying":
             self.errors.append(values["reason"])
 

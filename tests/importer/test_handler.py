@@ -151,17 +151,64 @@ def test_an_event_of_another_bucket_is_refused(database: Database, invoke: Invok
     assert database.ledger() == []
 
 
-def test_without_versions_an_object_that_was_replaced_is_not_mixed_up(
-    cloud: Cloud, database: Database, invoke: Invoke
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        {"versionId": None},
+        {"versionId": "null"},
+        {"versionId": "", "eTag": None},
+        {"versionId": None, "eTag": "quoted"},
+    ],
+)
+def test_a_version_that_an_event_names_otherwise_is_imported_once(
+    cloud: Cloud, database: Database, invoke: Invoke, spelling: dict[str, str | None]
 ) -> None:
-    record = cloud.put("unversioned.csv", ONE)
-    record["s3"]["object"]["versionId"] = None
+    record = cloud.put("spelt.csv", ONE)
+    otherwise = json.loads(json.dumps(record))
+    otherwise["s3"]["object"] |= spelling
+    if spelling.get("eTag") == "quoted":
+        otherwise["s3"]["object"]["eTag"] = f'"{record["s3"]["object"]["eTag"]}"'
+    first, second = invoke(record), invoke(otherwise)
+    assert results(first) + results(second) == ["succeeded", "duplicate"]
+    assert first["imports"][0]["version_id"] == second["imports"][0]["version_id"]
+    assert len(database.customers()) == 1
+    assert [entry["version_id"] for entry in database.ledger()] == [record["s3"]["object"]["versionId"]]
+
+
+def test_an_etag_that_is_not_the_objects_imports_nothing(cloud: Cloud, database: Database, invoke: Invoke) -> None:
+    record = cloud.put("etag.csv", ONE)
     assert results(invoke(record)) == ["succeeded"]
-    assert database.ledger()[0]["version_id"].startswith("etag:")
-    cloud.put("unversioned.csv", lines_of(GOOD, GOOD))
+    record["s3"]["object"] |= {"versionId": None, "eTag": record["s3"]["object"]["eTag"].upper() + "0"}
+    assert results(invoke(record)) == ["failed"]
+    assert len(database.customers()) == 1
+
+
+@pytest.fixture
+def unversioned(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The name of a bucket without versioning, which the function serves."""
+    name = "unversioned-tests"
+    cloud.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    monkeypatch.setenv("BUCKET_NAME", name)
+    yield name
+    cloud.s3.delete_object(Bucket=name, Key="unversioned.csv")
+    cloud.s3.delete_bucket(Bucket=name)
+
+
+def test_without_versions_an_object_that_was_replaced_is_not_mixed_up(
+    cloud: Cloud, database: Database, invoke: Invoke, unversioned: str
+) -> None:
+    etag = cloud.s3.put_object(Bucket=unversioned, Key="unversioned.csv", Body=ONE)["ETag"]
+    record = record_for("unversioned.csv", "null", etag, unversioned)
+    assert results(invoke(record)) == ["succeeded"]
+    assert database.ledger()[0]["version_id"] == f"etag:{etag}".replace('"', "")
+    for spelling in ("", None, etag):
+        record["s3"]["object"]["eTag"] = spelling
+        assert results(invoke(record)) == ["duplicate"]
+    cloud.s3.put_object(Bucket=unversioned, Key="unversioned.csv", Body=lines_of(GOOD, GOOD))
     record["s3"]["object"]["eTag"] = "0" * 32
     assert results(invoke(record)) == ["failed"]
     assert "replaced" in database.ledger()[1]["reason"]
+    assert len(database.customers()) == 1
 
 
 def test_a_failed_import_is_run_again_by_a_replay_only(cloud: Cloud, database: Database, invoke: Invoke) -> None:
@@ -220,6 +267,22 @@ def test_a_continuation_that_is_refused_fails_the_event(cloud: Cloud, database: 
     assert len(database.customers()) == 3_000
 
 
+def test_a_file_is_begun_in_time_or_left_to_the_next_invocation(
+    *,
+    cloud: Cloud,
+    database: Database,
+    invoke: Invoke,
+    sent: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MAX_REJECT_RATIO", "0.5")
+    first, second = cloud.put("first.csv", ONE), cloud.put("second.csv", ONE)
+    assert results(invoke(first, second, milliseconds=0)) == ["succeeded"]
+    (event,) = sent
+    assert event["Records"] == [second]
+    assert [entry["object_key"] for entry in database.ledger()] == ["first.csv"]
+
+
 # Settings and the secret
 
 
@@ -231,6 +294,11 @@ def test_a_continuation_that_is_refused_fails_the_event(cloud: Cloud, database: 
         ({"SECRET_ID": "s", "BUCKET_NAME": "b", "MAX_REJECT_RATIO": "2"}, "MAX_REJECT_RATIO is '2'"),
         ({"SECRET_ID": "s", "BUCKET_NAME": "b", "MAX_REJECT_RATIO": "nan"}, "MAX_REJECT_RATIO is 'nan'"),
         ({"SECRET_ID": "s", "BUCKET_NAME": "b", "MAX_REJECT_RATIO": "10 %"}, "MAX_REJECT_RATIO is '10 %'"),
+        ({"SECRET_ID": "s", "BUCKET_NAME": "b", "MAX_KEPT_REJECTS": "-1"}, "MAX_KEPT_REJECTS is '-1'"),
+        ({"SECRET_ID": "s", "BUCKET_NAME": "b", "MAX_KEPT_REJECTS": "1e3"}, "MAX_KEPT_REJECTS is '1e3'"),
+        ({"SECRET_ID": "s", "BUCKET_NAME": "b", "MAX_KEPT_REJECTS": "9" * 5000}, "MAX_KEPT_REJECTS is '999"),
+        ({"SECRET_ID": "s", "BUCKET_NAME": "b", "REJECT_RETENTION_DAYS": "³"}, "REJECT_RETENTION_DAYS is '³'"),
+        ({"SECRET_ID": "s", "BUCKET_NAME": "b", "REJECT_RETENTION_DAYS": "40000"}, "a whole number from 0 to 36500"),
     ],
 )
 def test_a_wrong_setting_is_named(environment: dict[str, str], reason: str) -> None:
@@ -242,6 +310,16 @@ def test_a_share_that_nothing_exceeds_is_not_checked() -> None:
     environment = {"SECRET_ID": "s", "BUCKET_NAME": "b", "MAX_REJECT_RATIO": "1"}
     assert Settings.of(environment).max_reject_ratio is None
     assert Settings.of({**environment, "MAX_REJECT_RATIO": "0.5"}).max_reject_ratio == 0.5
+
+
+def test_how_many_rejects_are_kept_is_a_setting(
+    cloud: Cloud, database: Database, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_KEPT_REJECTS", "2")
+    (report,) = invoke(cloud.put("many.csv", lines_of(GOOD, *["bad"] * 5)))["imports"]
+    assert (report["rows_rejected"], report["rejects_kept"]) == (5, 2)
+    assert "MAX_KEPT_REJECTS" in report["reason"]
+    assert len(database.rejects()) == 2
 
 
 def test_a_secret_that_does_not_exist_is_named(cloud: Cloud, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,9 @@ from csv_importer.limits import BYTES_AROUND_A_RECORD, Limits
         ({"retry_timeout": -0.1}, "retry_timeout is -0.1: it has to be 0 or more"),
         ({"row_lock_timeout": 0}, "row_lock_timeout is 0: it has to be 1 or more"),
         ({"block_bytes": 103, "max_record_bytes": 100}, "block_bytes is 103: it has to exceed max_record_bytes (100)"),
+        ({"block_lines": 1000}, "block_lines is 1000: it has to exceed max_record_lines (1000)"),
+        ({"max_record_bytes": 200_000}, "max_record_bytes is 200000: the csv module reads fields of 131072 characters"),
+        ({"batch_pause": -1}, "batch_pause is -1: it has to be 0 or more"),
         ({"max_record_bytes": 1 << 20}, "block_bytes is 262144: it has to exceed max_record_bytes (1048576)"),
     ],
 )

@@ -23,7 +23,7 @@ def run(database: Database, tmp_path: Path) -> Run:
     (tmp_path / "roles").symlink_to(PROJECT / "roles")
     playbook = tmp_path / "playbook.yml"
 
-    def run(login: dict[str, str], *arguments: str) -> int:
+    def run(login: dict[str, Any], *arguments: str) -> int:
         server = database.server
         user = {"name": database.user, "password": PASSWORD, "privileges": {"customer": ["INSERT"]}, **login}
         variables: dict[str, Any] = {
@@ -63,6 +63,18 @@ def account(database: Database) -> tuple[Any, ...]:
         "SELECT plugin, authentication_string, ssl_type FROM mysql.user WHERE user = %s", database.user
     )
     return found
+
+
+def test_a_user_has_no_more_connections_than_it_may_have(database: Database, run: Run) -> None:
+    limit = {"max_connections": 2}
+    assert run(limit) == 1
+    assert run(limit) == 0
+    first, second = (database.server.connect(database.name, user=database.user, password=PASSWORD) for _ in range(2))
+    with first, second, pytest.raises(pymysql.OperationalError, match="max_user_connections"):
+        database.server.connect(database.name, user=database.user, password=PASSWORD)
+    database.query(f"ALTER USER {database.user} WITH MAX_USER_CONNECTIONS 0")
+    assert run(limit, "--check") == 1
+    assert run({}) == 0
 
 
 def test_a_user_goes_from_password_to_plugin_and_back(database: Database, run: Run) -> None:

@@ -1,7 +1,8 @@
 """The bucket, the secret, IAM authentication tokens and the function itself, through boto3."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef, HeadObjectRequestTypeDef
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 4})
@@ -51,6 +52,21 @@ class S3Store:
     def __init__(self, client: "S3Client | None" = None) -> None:
         """Use a client, or one with the environment's settings."""
         self._client = client or boto3.client("s3", config=CLIENT_CONFIG)
+
+    def identify(self, version: ObjectVersion) -> ObjectVersion:
+        """Ask for the id of an object version: see ports.ObjectStore.
+
+        HeadObject needs the same permissions as GetObject:
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+        """
+        request: HeadObjectRequestTypeDef = {"Bucket": version.bucket, "Key": version.key}
+        if version.is_named:
+            request["VersionId"] = version.version_id
+        elif version.etag:
+            request["IfMatch"] = f'"{version.etag}"'
+        with _translated():
+            response = self._client.head_object(**request)
+        return version.identified(response.get("VersionId", ""), response.get("ETag", ""))
 
     def open(self, version: ObjectVersion, offset: int) -> "S3Stream":
         """Open one version of an object: see ports.ObjectStore."""
@@ -103,25 +119,19 @@ class S3Stream:
         if self._body:
             self._body.close()
         request: GetObjectRequestTypeDef = {"Bucket": self._version.bucket, "Key": self._version.key}
-        if not self._version.version_id.startswith("etag:"):
+        if self._version.is_named:
             request["VersionId"] = self._version.version_id
         elif self._version.etag:
             request["IfMatch"] = f'"{self._version.etag}"'
         if self._offset:
             request["Range"] = f"bytes={self._offset}-"
         try:
-            response = self._client.get_object(**request)
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
-            if code in ("416", "InvalidRange"):
-                # Nothing follows: what was read last was the end.
-                self._body, self.size = None, self._offset
-                return
-            if code in _GONE:
-                raise FileRefused(f"{_GONE[code]} (S3: {code})") from error
-            raise _client_error(error, "read the object from S3", _DENIED_OR_GONE) from error
-        except BotoCoreError as error:
-            raise TransientError(f"S3 does not answer ({type(error).__name__})") from error
+            with _translated():
+                response = self._client.get_object(**request)
+        except _PastTheEnd:
+            # Nothing follows: what was read last was the end.
+            self._body, self.size = None, self._offset
+            return
         self._body = response["Body"]
         # A server may ignore a range and answer with the whole object. Taken for the range, its first rows would be
         # loaded again.
@@ -213,6 +223,7 @@ class SecretsManager:
             user=str(found["rds_username"]),
             password=str(found["rds_password"]) if self._with_password else "",
             database=str(found["rds_db"]),
+            lock_key=str(found.get("rds_password") or ""),
         )
 
 
@@ -258,6 +269,26 @@ class SelfInvocation:
             raise TransientError(f"the function could not be invoked to continue ({code})") from error
         except BotoCoreError as error:
             raise TransientError(f"Lambda does not answer ({type(error).__name__})") from error
+
+
+class _PastTheEnd(Exception):
+    """The offset is the object's size."""
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn errors of S3 into those of csv_importer.errors."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in ("416", "InvalidRange"):
+            raise _PastTheEnd from error
+        if code in _GONE:
+            raise FileRefused(f"{_GONE[code]} (S3: {code})") from error
+        raise _client_error(error, "read the object from S3", _DENIED_OR_GONE) from error
+    except BotoCoreError as error:
+        raise TransientError(f"S3 does not answer ({type(error).__name__})") from error
 
 
 def _client_error(error: ClientError, what: str, hint: str = "") -> TransientError | ConfigurationError:

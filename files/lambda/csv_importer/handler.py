@@ -145,6 +145,8 @@ class _Invocation:
             time_left=self._time_left,
             log=logger.info,
             max_reject_ratio=clients.settings.max_reject_ratio,
+            max_kept_rejects=clients.settings.max_kept_rejects,
+            reject_retention_days=clients.settings.reject_retention_days,
             limits=limits,
         )
 
@@ -157,7 +159,7 @@ class _Invocation:
         left: list[Json] = []
         failures: list[str] = []
         for record in records:
-            if left and self._time_left() <= 0:
+            if (left or imports) and self._time_left() <= 0:
                 left.append(record)
                 continue
             try:
@@ -175,7 +177,7 @@ class _Invocation:
                 logger.remove_keys(["bucket", "key", "version_id", "import_id"])
             if outcome.result is Result.UNFINISHED:
                 left.append(record)
-            imports.append(_report(version, outcome))
+            imports.append(_report(outcome))
         if left:
             try:
                 self._continuation.send({"Records": left, "replay": self._replay})
@@ -201,16 +203,16 @@ class _Invocation:
         for name, value in values.items():
             metrics.add_metric(name, _UNITS[name], value)
         log = logger.error if outcome.result is Result.FAILED else logger.info
-        log("Import " + outcome.result.value, seconds=round(seconds, 3), **_report(version, outcome))
+        log("Import " + outcome.result.value, seconds=round(seconds, 3), **_report(outcome))
         return outcome
 
 
-def _report(version: ObjectVersion, outcome: Outcome) -> dict[str, Any]:
+def _report(outcome: Outcome) -> dict[str, Any]:
     """Return what is logged and returned: counts and reasons, never a value of a row."""
     counts = outcome.entry.counts
     return {
-        "key": version.key,
-        "version_id": version.version_id,
+        "key": outcome.version.key,
+        "version_id": outcome.version.version_id,
         "import_id": outcome.entry.import_id,
         "result": outcome.result.value,
         "status": outcome.entry.status.value,
@@ -218,6 +220,7 @@ def _report(version: ObjectVersion, outcome: Outcome) -> dict[str, Any]:
         "rows_loaded": counts.loaded,
         "rows_rejected": counts.rejected,
         "rows_blank": counts.blank,
+        "rejects_kept": outcome.rejects_kept,
         "reason": outcome.entry.reason,
     }
 

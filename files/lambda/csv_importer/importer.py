@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from csv_importer.columns import Column
-from csv_importer.errors import FileRefused, TransientError
+from csv_importer.errors import ConfigurationError, FileRefused, TransientError
 from csv_importer.limits import DEFAULTS, Limits
 from csv_importer.objects import ObjectVersion
-from csv_importer.parsing import Block, Header, Position, Reject, read_blocks, read_header
+from csv_importer.parsing import Block, Header, Position, Read, Reject, read_blocks, read_header
 from csv_importer.pipeline import Pipeline
 from csv_importer.ports import (
     Counts,
@@ -22,6 +22,7 @@ from csv_importer.ports import (
     Session,
     Status,
 )
+from csv_importer.settings import MAX_KEPT_REJECTS
 
 NOTHING = Counts()
 
@@ -48,12 +49,16 @@ class Outcome:
 
     Attributes:
         result: How it ended.
+        version: The object version, under the bucket's own id.
         entry: The ledger's row afterwards.
+        rejects_kept: How many of its rejects are kept.
         added: What this run itself stored and counted.
     """
 
     result: Result
+    version: ObjectVersion
     entry: Entry
+    rejects_kept: int
     added: Counts = NOTHING
 
 
@@ -68,6 +73,8 @@ class Importer:
         time_left: Callable[[], float],
         log: Log,
         max_reject_ratio: float | None = None,
+        max_kept_rejects: int = MAX_KEPT_REJECTS,
+        reject_retention_days: int = 0,
         limits: Limits = DEFAULTS,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -79,6 +86,8 @@ class Importer:
             time_left: Returns how many seconds of the invocation may still be used.
             log: Where to report progress.
             max_reject_ratio: The highest share of rows that may be rejected, 0 to 1; None for any.
+            max_kept_rejects: How many rejects of an import are kept, the first ones; the others are counted.
+            reject_retention_days: Days after which rejects are deleted; 0 keeps them.
             limits: Sizes and times.
             sleep: Waits for some seconds.
         """
@@ -86,7 +95,8 @@ class Importer:
         self._database = database
         self._time_left = time_left
         self._log = log
-        self._max_reject_ratio = max_reject_ratio
+        self._accepted = _Accepted(max_reject_ratio, max_kept_rejects)
+        self._retention_days = reject_retention_days
         self._limits = limits
         self._sleep = sleep
 
@@ -104,15 +114,23 @@ class Importer:
             TransientError: An error outlasted the timeout, or the time that is left.
             ConfigurationError: The database cannot be used until an operator fixes something.
         """
-        run = _Run(self._store, self._time_left, self._log, self._max_reject_ratio, self._limits)
+        run = _Run(self._store, self._time_left, self._log, self._accepted, self._limits)
+        identified = None
         lock_timeout, retry_timeout = self._limits.lock_timeout, self._limits.retry_timeout
         waited, attempt, progress = 0.0, 0, 0
         while True:
             try:
-                with self._database.open(version, min(lock_timeout, self._time_left())) as session:
+                identified = identified or self._identified(version)
+                with self._database.open(identified, min(lock_timeout, self._time_left())) as session:
                     if isinstance(session, Entry):
-                        return Outcome(Result.DUPLICATE if session.status.ended else Result.ELSEWHERE, session)
-                    return run.resume(session, version, replay=replay)
+                        result = Result.DUPLICATE if session.status.ended else Result.ELSEWHERE
+                        return Outcome(result, identified, session, self._accepted.kept(session))
+                    if not session.locked:
+                        self._log("Importing without the lock: whoever holds it shows no progress")
+                    outcome = run.resume(session, identified, replay=replay)
+                    if self._retention_days and outcome.entry.status.ended:
+                        self._forget(session)
+                    return outcome
             except TransientError as error:
                 if run.commits > progress:
                     waited, attempt, progress = 0.0, 0, run.commits
@@ -124,6 +142,73 @@ class Importer:
                     raise
                 self._log("Transient error: retrying", reason=str(error), attempt=attempt, delay=round(delay, 2))
                 self._sleep(delay)
+
+    def _forget(self, session: Session) -> None:
+        """Delete old rejects, of any import. An error is logged: this import has ended."""
+        deleted = 0
+        try:
+            for _ in range(self._limits.deletions):
+                if self._time_left() <= 0:
+                    break
+                now = session.forget(self._retention_days, self._limits.delete_rows)
+                deleted += now
+                if now < self._limits.delete_rows:
+                    break
+        except (TransientError, ConfigurationError, FileRefused) as error:
+            self._log("Old rejects could not be deleted (REJECT_RETENTION_DAYS)", reason=str(error))
+        if deleted:
+            self._log("Old rejects deleted", rejects=deleted, days=self._retention_days)
+
+    def _identified(self, version: ObjectVersion) -> ObjectVersion:
+        """Return an object version under the bucket's own id, or as it is named where it is gone."""
+        try:
+            return self._store.identify(version)
+        except FileRefused:
+            # The ledger says so, under the name that the event has for it.
+            return version
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """Which rejects are accepted, and how many are kept.
+
+    Attributes:
+        ratio: The highest share of rows that may be rejected; None for any.
+        most_kept: How many rejects of an import are kept.
+    """
+
+    ratio: float | None
+    most_kept: int
+
+    def kept(self, entry: Entry) -> int:
+        """Return how many of an import's rejects are kept: the first ones."""
+        return min(entry.counts.rejected, self.most_kept)
+
+    def left(self, entry: Entry) -> int:
+        """Return how many more are kept; none while it is only checked."""
+        return 0 if entry.status is Status.CHECKING else self.most_kept - self.kept(entry)
+
+    def note(self, entry: Entry) -> str | None:
+        """Return what the ledger says of an import whose rejects are not all kept."""
+        if entry.counts.rejected <= self.most_kept:
+            return None
+        return (
+            f"{self.most_kept} of {entry.counts.rejected} rejects are kept, the first ones: the others are only"
+            " counted (MAX_KEPT_REJECTS)"
+        )
+
+    def check(self, counts: Counts) -> None:
+        """Check the share of rejects.
+
+        Raises:
+            FileRefused: It is higher than allowed.
+        """
+        rows = counts.loaded + counts.rejected
+        if self.ratio is not None and counts.rejected > self.ratio * rows:
+            raise FileRefused(
+                f"{counts.rejected} of {rows} rows ({100 * counts.rejected / rows:.3g} %) would be rejected,"
+                f" more than MAX_REJECT_RATIO allows ({100 * self.ratio:.3g} %)"
+            )
 
 
 @dataclass(slots=True)
@@ -143,7 +228,7 @@ class _Run:
         store: ObjectStore,
         time_left: Callable[[], float],
         log: Log,
-        max_reject_ratio: float | None,
+        accepted: _Accepted,
         limits: Limits,
     ) -> None:
         self.commits = 0
@@ -152,23 +237,26 @@ class _Run:
         self._store = store
         self._time_left = time_left
         self._log = log
-        self._max_reject_ratio = max_reject_ratio
+        self._accepted = accepted
         self._limits = limits
 
     def resume(self, session: Session, version: ObjectVersion, *, replay: bool) -> Outcome:
         """Import from the position in the ledger to the end of the file, or until time is up."""
-        entry = session.claim(replay=replay, checking=self._max_reject_ratio is not None)
+        entry = session.claim(replay=replay, checking=self._accepted.ratio is not None)
         if entry.status.ended:
-            return Outcome(Result.DUPLICATE, entry, self._added)
+            return self._outcome(Result.DUPLICATE, version, entry)
         work = _Work(session, version, entry)
         try:
             while not work.entry.status.ended:
                 if not self._read_from_position(work):
-                    return Outcome(Result.UNFINISHED, work.entry, self._added)
+                    return self._outcome(Result.UNFINISHED, version, work.entry)
         except FileRefused as refusal:
             self._commit(work, _refused(work.entry, str(refusal)))
         result = Result.SUCCEEDED if work.entry.status is Status.SUCCEEDED else Result.FAILED
-        return Outcome(result, work.entry, self._added)
+        return self._outcome(result, version, work.entry)
+
+    def _outcome(self, result: Result, version: ObjectVersion, entry: Entry) -> Outcome:
+        return Outcome(result, version, entry, self._accepted.kept(entry), self._added)
 
     def _read_from_position(self, work: _Work) -> bool:
         """Read from the position in the ledger; return whether there was enough time."""
@@ -183,60 +271,92 @@ class _Run:
                 source.close()
                 start = work.entry.position
                 source, buffer = self._store.open(work.version, start.offset), b""
-            if not header.columns:
-                return self._store_blocks(work, header, iter(()))
-            blocks = read_blocks(source.read, header.columns, start, buffer, limits=self._limits)
-            return self._store_blocks(work, header, blocks)
+            return self._store_blocks(work, _File(header, start, buffer, source.read))
         finally:
             source.close()
 
-    def _store_blocks(self, work: _Work, header: Header, blocks: Iterator[Block]) -> bool:
+    def _store_blocks(self, work: _Work, file: "_File") -> bool:
+        bulk_loader = None if self._row_by_row else work.session.bulk_loader
+        fresh = work.entry.status is Status.CHECKING and not work.entry.position.offset
+        if bulk_loader and fresh and work.entry.size <= self._limits.whole_bytes:
+            work.session.check_table()
+            begun = replace(_begun(work.entry, file.header), status=Status.RUNNING)
+            return self._load(work, file, begun, bulk_loader, whole=True)
+        begun = _begun(work.entry, file.header)
         if work.entry.status is Status.CHECKING:
-            return self._store_batches(work, header, blocks, _Counting())
-        bulk_loader = work.session.bulk_loader
-        if bulk_loader is None or self._row_by_row:
-            return self._store_batches(work, header, blocks, work.session.row_loader)
+            return self._store_batches(work, file, begun, _Counting(), self._limits)
+        if bulk_loader:
+            return self._load(work, file, begun, bulk_loader)
+        return self._store_batches(work, file, begun, work.session.row_loader, self._limits.row_by_row)
+
+    def _load(
+        self, work: _Work, file: "_File", begun: Entry, bulk_loader: Loader[bytes], *, whole: bool = False
+    ) -> bool:
         try:
-            return self._store_batches(work, header, blocks, bulk_loader)
+            return self._store_batches(work, file, begun, bulk_loader, self._limits, whole=whole)
         except RowsAltered as alteration:
             self._row_by_row = True
             self._log("Loading row by row from now on", reason=str(alteration), import_id=work.entry.import_id)
             return True
 
-    def _store_batches[T](self, work: _Work, header: Header, blocks: Iterator[Block], loader: Loader[T]) -> bool:
-        with Pipeline(blocks, loader.encode, self._limits.blocks_ahead) as pipeline:
-            while pipeline.peek():
-                begun = _begun(work.entry, header)
-                batch = _Batch(pipeline, self._time_left, self._limits)
+    def _store_batches[T](  # noqa: PLR0913 - one by name
+        self, work: _Work, file: "_File", begun: Entry, loader: Loader[T], limits: Limits, *, whole: bool = False
+    ) -> bool:
+        """Store batches, one transaction each, until the end of the file or of the time.
+
+        Args:
+            work: The session.
+            file: The file, from the position in the ledger on.
+            begun: The ledger's row once the header counts as read.
+            loader: Stores the rows.
+            limits: Sizes and times.
+            whole: Whether all of the file is one batch, and is stored only if its share of rejects is allowed.
+
+        Returns:
+            Whether there was enough time.
+        """
+        columns = file.header.columns
+        blocks = file.blocks(limits, self._accepted.left(begun))
+        with Pipeline(blocks, loader.encode, limits.blocks_ahead) as pipeline:
+            while self._arrives(pipeline, whole=whole):
+                if pipeline.ended:
+                    self._commit(work, self._at_end(begun))
+                    return True
+                batch = _Batch(pipeline, begun.position, self._time_left, limits, whole=whole)
                 with work.session.transaction():
-                    loaded, refused = loader.load(iter(batch), header.columns, work.version.import_file)
+                    loaded, refused = loader.load(iter(batch), columns, work.version.import_file)
                     if loaded + len(refused) != batch.rows:
                         raise RowsAltered(f"{batch.rows} rows were sent, {loaded} stored, {len(refused)} refused")
-                    rejects = [*batch.rejects, *refused]
-                    if begun.status is Status.RUNNING:
-                        work.session.reject(begun, rejects)
-                    counts = begun.counts + Counts(loaded, len(rejects), batch.blank)
+                    counts = begun.counts + Counts(loaded, batch.rejected + len(refused), batch.blank)
+                    if whole:
+                        self._accepted.check(counts)
+                    rejects = sorted([*batch.rejects, *refused], key=lambda reject: reject.line)
+                    work.session.reject(begun, rejects[: self._accepted.left(begun)])
                     after = replace(begun, position=batch.end, counts=counts)
                     work.session.advance(work.entry, after)
                 self._committed(work, after)
-                if batch.out_of_time:
+                begun = after
+                if batch.out_of_time and not pipeline.ended:
                     return False
-        self._commit(work, self._at_end(_begun(work.entry, header)))
-        return True
+        return False
+
+    def _arrives[T](self, pipeline: Pipeline[T], *, whole: bool) -> bool:
+        """Wait for the next block, or the end; return whether it came in time.
+
+        Raises:
+            TransientError: Time is up, and this invocation has made no progress: the next would not, either.
+        """
+        if pipeline.wait(max(self._time_left(), self._limits.grace)):
+            return True
+        if whole or not self.commits:
+            raise TransientError("the time of the invocation was up before a block of the file had arrived")
+        return False
 
     def _at_end(self, entry: Entry) -> Entry:
         """Return the ledger's row for when everything has been read."""
         if entry.status is Status.RUNNING:
-            return replace(entry, status=Status.SUCCEEDED)
-        rows = entry.counts.loaded + entry.counts.rejected
-        limit = self._max_reject_ratio
-        if limit is not None and entry.counts.rejected > limit * rows:
-            share = 100 * entry.counts.rejected / rows
-            return _refused(
-                entry,
-                f"{entry.counts.rejected} of {rows} rows ({share:.3g} %) would be rejected,"
-                f" more than MAX_REJECT_RATIO allows ({100 * limit:.3g} %)",
-            )
+            return replace(entry, status=Status.SUCCEEDED, reason=self._accepted.note(entry))
+        self._accepted.check(entry.counts)
         return replace(entry, status=Status.RUNNING, position=Position(0, 0), counts=Counts())
 
     def _commit(self, work: _Work, after: Entry) -> None:
@@ -247,6 +367,8 @@ class _Run:
     def _committed(self, work: _Work, after: Entry) -> None:
         if work.entry.status is Status.RUNNING:
             self._added += after.counts - work.entry.counts
+        elif after.status is not Status.CHECKING:
+            self._added += after.counts
         work.entry = after
         self.commits += 1
         self._log(
@@ -257,6 +379,7 @@ class _Run:
             size=after.size,
             rows_loaded=after.counts.loaded,
             rows_rejected=after.counts.rejected,
+            rejects_kept=self._accepted.kept(after),
         )
 
 
@@ -274,31 +397,86 @@ def _refused(entry: Entry, reason: str) -> Entry:
     return replace(entry, status=Status.FAILED, reason=reason)
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """An object's content from some position on.
+
+    Attributes:
+        header: The header.
+        start: The position.
+        buffer: Bytes that follow it and were read already.
+        read: Where the others come from.
+    """
+
+    header: Header
+    start: Position
+    buffer: bytes
+    read: Read
+
+    def blocks(self, limits: Limits, keep_rejects: int) -> Iterator[Block]:
+        """Read the records; a file that holds blank lines at most has none."""
+        if not self.header.columns:
+            return iter(())
+        return read_blocks(
+            self.read, self.header.columns, self.start, self.buffer, limits=limits, keep_rejects=keep_rejects
+        )
+
+
 class _Batch[T]:
     """The blocks of one transaction, counted on their way to the loader."""
 
-    def __init__(self, pipeline: Pipeline[T], time_left: Callable[[], float], limits: Limits) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline[T],
+        start: Position,
+        time_left: Callable[[], float],
+        limits: Limits,
+        *,
+        whole: bool,
+    ) -> None:
         self.rows = 0
+        self.rejected = 0
         self.blank = 0
         self.rejects: list[Reject] = []
-        self.end = Position(0, 0)
+        self.start = self.end = start
         self.out_of_time = False
         self._pipeline = pipeline
         self._time_left = time_left
         self._limits = limits
+        self._whole = whole
 
     def __iter__(self) -> Iterator[T]:
-        most_rows, most_rejects = self._limits.batch_rows, self._limits.batch_rejects
-        while not self.out_of_time and self.rows < most_rows and len(self.rejects) < most_rejects:
-            if not self._pipeline.peek():
+        while self._whole or not (self.out_of_time or self._is_full()):
+            # The first one has arrived.
+            if not self._arrives():
+                break
+            if self._pipeline.ended:
                 return
             parcel = self._pipeline.take()
             self.rows += parcel.rows
+            self.rejected += parcel.rejected
             self.blank += parcel.blank
             self.rejects += parcel.rejects
             self.end = parcel.end
             yield parcel.content
             self.out_of_time = self._time_left() <= 0
+        if self._whole:
+            raise TransientError("the time of the invocation was up before all of the file had arrived")
+
+    def _arrives(self) -> bool:
+        """Wait for the next block or the end; return whether it has come in time."""
+        left = self._time_left()
+        if not self._whole:
+            return self._pipeline.wait(min(left, self._limits.batch_pause))
+        return left + self._limits.grace >= 0 and self._pipeline.wait(left + self._limits.grace)
+
+    def _is_full(self) -> bool:
+        limits = self._limits
+        return (
+            self.rows >= limits.batch_rows
+            or len(self.rejects) >= limits.batch_rejects
+            or self.end.offset - self.start.offset >= limits.batch_bytes
+        )
 
 
 class _Counting:

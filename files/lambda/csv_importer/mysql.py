@@ -1,5 +1,6 @@
 """The ledger, the rejects and the rows in MySQL."""
 
+import hmac
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -70,6 +71,7 @@ _REFUSED = {
     1364: "a table has been altered",
     1467: "the numbers for customer.id are used up",
 }
+_DUPLICATE = 1062
 _LOGIN_REFUSED = frozenset({1045, 1698})
 # A value that does not fit, a constraint or a trigger; LOAD DATA LOCAL forbidden since.
 _ROWS_REFUSED = frozenset({1048, 1062, 1169, 1264, 1265, 1292, 1366, 1406, 1452, 1644, 1690, 3819, 1148, 3948, 3950})
@@ -135,25 +137,28 @@ class MySqlDatabase:
     @contextmanager
     def open(self, version: ObjectVersion, timeout: float) -> "Iterator[MySqlSession | Entry]":
         """Connect and take the lock of an object version: see ports.Database."""
-        connection = self._logged_in()
+        connection, lock_key = self._logged_in()
         try:
             session = MySqlSession(connection, version, self._request_id, self._limits)
-            held = session.lock(timeout, self._clock)
+            held = session.lock(lock_name(version, lock_key), timeout, self._clock)
             yield session if held is None else held
         finally:
             # Sends no COM_QUIT over a connection that is in the middle of a statement.
             with _quietly():
                 connection.close()
 
-    def _logged_in(self) -> FeedConnection:
+    def _logged_in(self) -> tuple[FeedConnection, str]:
+        """Return a connection, and the key for names of locks."""
         try:
             with _translated():
-                return self._connect_with(self._secrets.credentials())
+                credentials = self._secrets.credentials()
+                return self._connect_with(credentials), credentials.lock_key
         except ConfigurationError as error:
             if _code(error.__cause__) not in _LOGIN_REFUSED:
                 raise
         with _translated():
-            return self._connect_with(self._secrets.credentials(fresh=True))
+            credentials = self._secrets.credentials(fresh=True)
+            return self._connect_with(credentials), credentials.lock_key
 
     def _connect_with(self, credentials: Credentials) -> FeedConnection:
         connection = self._connect(
@@ -193,8 +198,19 @@ class MySqlDatabase:
         return context
 
 
+def lock_name(version: ObjectVersion, key: str) -> str:
+    """Return the name of an object version's lock.
+
+    Any user of the server may hold any named lock, and needs no privilege for it
+    (https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html). Without the key nobody knows the name.
+    """
+    digest = hmac.digest(key.encode(), version.digest.encode(), "sha256").hex()
+    # A name has 64 characters at most.
+    return f"csv_import:{digest[:48]}"
+
+
 class MySqlSession:
-    """A connection that holds the lock of one object version: see ports.Session."""
+    """A connection for one object version: see ports.Session."""
 
     def __init__(self, connection: FeedConnection, version: ObjectVersion, request_id: str, limits: Limits) -> None:
         """Wrap a connection.
@@ -209,6 +225,7 @@ class MySqlSession:
         self._version = version
         self._request_id = request_id
         self._limits = limits
+        self.locked = False
 
     @property
     def bulk_loader(self) -> "LoadData | None":
@@ -222,28 +239,29 @@ class MySqlSession:
         """INSERT with several rows, in strict mode."""
         return MultiRowInsert(self._connection, self._limits.insert_rows)
 
-    def lock(self, timeout: float, clock: Callable[[], float]) -> Entry | None:
+    def lock(self, name: str, timeout: float, clock: Callable[[], float]) -> Entry | None:
         """Take the object version's lock.
 
         Args:
+            name: The lock's name.
             timeout: How long to wait, in seconds.
             clock: Seconds, from any start.
 
         Returns:
-            None with the lock taken; else the ledger's row: another invocation ended the import, or
+            None, where the import is this session's; else the ledger's row: another invocation ended the import, or
             makes progress with it. That invocation has an event of its own, which is retried if it
             fails, so nothing is lost by leaving the import to it.
 
         Raises:
-            TransientError: The lock stays taken, and the ledger shows no progress.
+            TransientError: The lock stays taken, the ledger shows no progress, and there is no time to wait longer.
         """
-        name = f"csv_import:{self._version.digest[:48]}"
         first = None
         until = clock() + timeout
         while True:
             with _translated():
                 ((taken,),) = self._query("SELECT GET_LOCK(%s, 1)", name)
             if taken:
+                self.locked = True
                 return None
             entry = self._find()
             if entry and entry.status.ended:
@@ -253,13 +271,28 @@ class MySqlSession:
                 return entry
             first = first or entry
             if clock() >= until:
+                if timeout >= self._limits.lock_timeout:
+                    # Not held by an importer that has died, whose session the server has ended by now.
+                    return None
                 raise TransientError("the import is locked by a session that shows no progress")
 
     def claim(self, *, replay: bool, checking: bool) -> Entry:
         """Read the ledger's row, having counted this attempt: see ports.Session."""
         entry = self._find()
-        with _translated():
-            if entry is None:
+        if entry is None:
+            self._begin(checking=checking)
+        elif not entry.status.ended or (replay and entry.status is Status.FAILED):
+            self._begin_again(entry, checking=checking)
+        else:
+            return entry
+        claimed = self._find()
+        if claimed is None:
+            raise TransientError("the ledger's row is gone")
+        return claimed
+
+    def _begin(self, *, checking: bool) -> None:
+        try:
+            with _translated():
                 self._query(
                     "INSERT INTO csv_import (version_hash, bucket, object_key, version_id, etag, import_file,"
                     " status, attempts, request_id) VALUES (%s, %s, %s, %s, %s, %s, %s, 1, %s)",
@@ -272,23 +305,29 @@ class MySqlSession:
                     (Status.CHECKING if checking else Status.RUNNING).value,
                     self._request_id,
                 )
-            elif not entry.status.ended or (replay and entry.status is Status.FAILED):
-                # A file that failed before its first row is checked again; one that failed later is not,
-                # since rows of it are in the table.
-                again = Status.CHECKING if checking and not entry.position.offset else Status.RUNNING
-                self._query(
-                    "UPDATE csv_import SET status = %s, attempts = attempts + 1, request_id = %s, reason = NULL,"
-                    " finished_at = NULL WHERE id = %s",
+        except RowsAltered as error:
+            if _code(error.__cause__) == _DUPLICATE:
+                raise TransientError("another session has begun the import") from error
+            raise ConfigurationError(f"the database refuses a row of csv_import: {error}") from error
+
+    def _begin_again(self, entry: Entry, *, checking: bool) -> None:
+        # A file that failed before its first row is checked again; one that failed later is not,
+        # since rows of it are in the table.
+        again = Status.CHECKING if checking and not entry.position.offset else Status.RUNNING
+        with _translated(), self._connection.cursor() as cursor:
+            found = cursor.execute(
+                "UPDATE csv_import SET status = %s, attempts = attempts + 1, request_id = %s, reason = NULL,"
+                " finished_at = NULL WHERE id = %s AND byte_offset = %s AND status = %s",
+                (
                     (again if entry.status is Status.FAILED else entry.status).value,
                     self._request_id,
                     entry.import_id,
-                )
-            else:
-                return entry
-        claimed = self._find()
-        if claimed is None:
-            raise TransientError("the ledger's row is gone")
-        return claimed
+                    entry.position.offset,
+                    entry.status.value,
+                ),
+            )
+        if found != 1:
+            raise TransientError("the ledger's row was changed by another session")
 
     def check_table(self) -> None:
         """Compare the table with COLUMNS: see ports.Session."""
@@ -341,6 +380,26 @@ class MySqlSession:
                 " VALUES (%s, %s, %s, %s, %s)",
                 [(entry.import_id, *reject) for reject in rejects],
             )
+
+    def forget(self, days: int, most: int) -> int:
+        """Delete old rejects: see ports.Session."""
+        deleted = 0
+        with _translated(), self._connection.cursor() as cursor:
+            while deleted < most:
+                # The first entry of the primary key: however many rejects and imports there are.
+                ((oldest,),) = self._query("SELECT MIN(import_id) FROM csv_import_reject")
+                old = oldest is not None and self._query(
+                    "SELECT 1 FROM csv_import WHERE id = %s"
+                    " AND COALESCE(finished_at, updated_at) < CURRENT_TIMESTAMP(3) - INTERVAL %s DAY",
+                    oldest,
+                    days,
+                )
+                if not old:
+                    break
+                deleted += cursor.execute(
+                    "DELETE FROM csv_import_reject WHERE import_id = %s LIMIT %s", (oldest, most - deleted)
+                )
+        return deleted
 
     def advance(self, before: Entry, after: Entry) -> None:
         """Store progress: see ports.Session."""

@@ -2,13 +2,16 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote_plus
 
 from csv_importer.columns import IMPORT_FILE_LENGTH
 from csv_importer.errors import ConfigurationError
 
 type Json = Mapping[str, object]
+
+_NO_ID = "null"
+_ETAG = "etag:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,25 @@ class ObjectVersion:
     key: str
     version_id: str
     etag: str
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it has a version id of S3."""
+        return not self.version_id.startswith(_ETAG)
+
+    def identified(self, version_id: str, etag: str) -> "ObjectVersion":
+        """Return this version under the id that S3 has for it.
+
+        Args:
+            version_id: The version id in S3's answer; empty, or "null", where the object has none.
+            etag: The ETag in it.
+        """
+        if version_id and version_id != _NO_ID:
+            return replace(self, version_id=version_id)
+        if self.is_named:
+            return self
+        etag = etag.strip('"')
+        return replace(self, version_id=_ETAG + etag, etag=etag)
 
     @property
     def digest(self) -> str:
@@ -73,9 +95,9 @@ def object_version_of(record: Json, bucket: str) -> ObjectVersion | None:
         )
     if key.endswith("/"):
         return None
-    etag = str(thing.get("eTag", ""))
-    version_id = str(thing.get("versionId") or "null")
-    return ObjectVersion(named, key, f"etag:{etag}" if version_id == "null" else version_id, etag)
+    etag = str(thing.get("eTag") or "").strip('"')
+    version_id = str(thing.get("versionId") or _NO_ID)
+    return ObjectVersion(named, key, _ETAG + etag if version_id == _NO_ID else version_id, etag)
 
 
 def _mapping(value: object) -> Json:

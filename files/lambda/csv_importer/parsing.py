@@ -4,15 +4,21 @@ A file is read in blocks of complete records, each a few thousand rows, and each
 column: calls that cover a block are what makes Python fast enough. Whether a record is stored or rejected
 depends on its own bytes only, never on where a block happens to end, so that reading can stop at the end
 of any block and resume there later with the same result.
+
+Time and memory are linear in the size of a file and bounded for a block, whatever the file holds: where quotes
+are broken, each line is looked at twice, not once for every line before it.
 """
 
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import repeat
+from enum import Enum
+from itertools import accumulate, chain, islice, repeat
+from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 from csv_importer.columns import COLUMNS, Column
@@ -22,13 +28,23 @@ from csv_importer.limits import DEFAULTS, Limits
 FIELD_END, ROW_END, ESCAPE = SEPARATORS = ("\x1f", "\x1e", "\\")
 """Characters with a meaning in the stream that the database reads."""
 
-_BLANK = "blank"
+type _Error = tuple[str | None, str]
+"""The column with the error, if it is in one, and the reason."""
+
+_BLANK: _Error = (None, "blank")
 BROKEN_QUOTES = "a quote is never closed, or something follows a closing quote"
 
 type Read = Callable[[int], bytes]
 """Reads up to so many bytes; returns none only at the end."""
 
 _BOM = b"\xef\xbb\xbf"
+_LINE_END = re.compile(rb"\r\n?|\n")
+
+# The strict dialect of the csv module, for one line. No quantifier gives back what it has matched, so that the time to
+# match is linear: https://docs.python.org/3/library/re.html (possessive quantifiers).
+_QUOTED = r'"[^"]*+(?:""[^"]*+)*+'
+_FIELD = rf'(?:{_QUOTED}"|[^",\r\n][^,\r\n]*+|(?=[,\r\n]|\Z))'
+_LINE = re.compile(rf"(?:{_FIELD},)*+(?:{_FIELD}[\r\n]*+\Z|(?P<open>{_QUOTED}\Z))")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SIGNATURES = (
     (b"\x1f\x8b", "gzip"),
@@ -93,17 +109,19 @@ class Block:
     """Some records of a file, one after another.
 
     Attributes:
-        rejects: The records that are refused.
+        rejects: The records that are refused, in the order of the file, or as many of the first as are kept.
+        rejected: How many records are refused.
         blank: How many lines were blank.
         end: Where the next block begins.
     """
 
-    __slots__ = ("_plain", "_raw_length", "_records", "blank", "end", "rejects")
+    __slots__ = ("_plain", "_raw_length", "_records", "blank", "end", "rejected", "rejects")
 
     def __init__(  # noqa: PLR0913 - built in two places
         self,
         records: "_Records | None",
         rejects: list[Reject],
+        rejected: int,
         blank: int,
         end: Position,
         *,
@@ -112,6 +130,7 @@ class Block:
     ) -> None:
         """Take the records to store, the others, and whether no value holds one of SEPARATORS."""
         self.rejects = rejects
+        self.rejected = rejected
         self.blank = blank
         self.end = end
         self._records = records
@@ -224,8 +243,14 @@ def _columns(raw: bytes) -> tuple[Column, ...]:
     return tuple(known[name] for name in names)
 
 
-def read_blocks(
-    read: Read, columns: Sequence[Column], start: Position, buffer: bytes = b"", *, limits: Limits = DEFAULTS
+def read_blocks(  # noqa: PLR0913 - two by name
+    read: Read,
+    columns: Sequence[Column],
+    start: Position,
+    buffer: bytes = b"",
+    *,
+    limits: Limits = DEFAULTS,
+    keep_rejects: int = sys.maxsize,
 ) -> Iterator[Block]:
     """Read the records of a file.
 
@@ -235,6 +260,7 @@ def read_blocks(
         start: The end of the header or of a block: where buffer, then read, begin.
         buffer: Bytes that were read already.
         limits: Sizes of a block and a record.
+        keep_rejects: How many rejects are kept, the first ones: the others are only counted.
 
     Yields:
         The records in blocks. Memory is bounded, whatever the file holds.
@@ -249,18 +275,27 @@ def read_blocks(
             buffer += chunk
         if not buffer:
             return
-        size = len(buffer) if at_end else _complete(buffer)
-        if not size:
+        complete = len(buffer) if at_end else _complete(buffer)
+        if not complete:
             # A character has four bytes at most.
             raw = buffer[: raw_length * 4]
             skipped, buffer, at_end = _skip_line(read, buffer, block_bytes)
             reject = Reject(position.line + 1, None, too_long(limits), _raw(_decode(raw), raw_length))
             position = Position(position.offset + skipped, position.line + 1)
-            yield Block(None, [reject], 0, position, raw_length=raw_length)
-            continue
-        block = _parse(buffer[:size], len(buffer) - size, at_end=at_end, columns=columns, start=position, limits=limits)
-        buffer = buffer[block.end.offset - position.offset :]
-        position = block.end
+            block = Block(None, [reject][:keep_rejects], 1, 0, position, raw_length=raw_length)
+        else:
+            size = _first_lines(buffer, complete, limits.block_lines)
+            # What follows is known to belong to the last line only where that has no end.
+            source = _Source(
+                buffer[:size],
+                position,
+                following=len(buffer) - size if size == complete else 0,
+                at_end=at_end and size == len(buffer),
+            )
+            block = _parse(source, columns, limits, keep_rejects)
+            buffer = buffer[block.end.offset - position.offset :]
+            position = block.end
+        keep_rejects -= len(block.rejects)
         yield block
 
 
@@ -272,6 +307,14 @@ def too_long(limits: Limits) -> str:
 def _complete(buffer: bytes) -> int:
     """Count the bytes up to the last end of a line. A final CR may be half of a CRLF: it ends nothing yet."""
     return max(buffer.rfind(b"\n"), buffer.rfind(b"\r", 0, -1)) + 1
+
+
+def _first_lines(buffer: bytes, size: int, most: int) -> int:
+    """Count the bytes of the first lines, so many at most, within size bytes."""
+    if buffer.count(b"\n", 0, size) + buffer.count(b"\r", 0, size) <= most:
+        return size
+    last = next(islice(_LINE_END.finditer(buffer, 0, size), most - 1, None), None)
+    return last.end() if last else size
 
 
 def _skip_line(read: Read, buffer: bytes, block_bytes: int) -> tuple[int, bytes, bool]:
@@ -293,23 +336,45 @@ def _skip_line(read: Read, buffer: bytes, block_bytes: int) -> tuple[int, bytes,
         buffer = buffer[len(buffer) - keep :] + chunk
 
 
-def _parse(  # noqa: PLR0913 - all but two by name
-    data: bytes, following: int, *, at_end: bool, columns: Sequence[Column], start: Position, limits: Limits
-) -> Block:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Complete lines of a file.
+
+    Attributes:
+        data: The lines.
+        start: Where in the file they are.
+        following: Bytes that are known to follow them without an end of a line.
+        at_end: Whether the file ends with them.
+    """
+
+    data: bytes
+    start: Position
+    following: int
+    at_end: bool
+
+
+class _Fault(NamedTuple):
+    """A record that is refused: at is its index in _Records, or None where the line could not be read as one."""
+
+    line: int
+    column: str | None
+    reason: str
+    at: int | None
+
+
+def _parse(source: _Source, columns: Sequence[Column], limits: Limits, keep_rejects: int) -> Block:
     """Parse complete lines.
 
     Args:
-        data: The lines.
-        following: Bytes known to follow them.
-        at_end: Whether the file ends with them.
+        source: The lines.
         columns: The columns in the order of the file.
-        start: Where in the file they are.
         limits: Sizes of a record.
+        keep_rejects: How many rejects are kept.
 
     Returns:
         All records but one that the last lines begin and do not end.
     """
-    raw_length, max_record_bytes = limits.raw_length, limits.max_record_bytes
+    start, data = source.start, source.data
     try:
         text = data.decode()
         suspicious = "\0" in text
@@ -317,33 +382,42 @@ def _parse(  # noqa: PLR0913 - all but two by name
         text = _decode(data)
         suspicious = True
     records: _Records
+    faults: list[_Fault] = []
     if '"' in text or "\r" in text:
         lines = list(io.StringIO(text, newline=""))
-        rows, spans, broken, used = _read_quoted(lines, following, at_end=at_end, limits=limits)
-        end = Position(start.offset + len(data) - _size(lines[used:]), start.line + used)
-        rejects = [Reject(start.line + 1 + at, None, reason, _raw(lines[at], raw_length)) for at, reason in broken]
-        records = _QuotedRecords(rows, spans, lines, start.line + 1)
+        found = _read_quoted(lines, source, limits)
+        end = Position(start.offset + len(data) - _size(lines[found.used :]), start.line + found.used)
+        faults = [_Fault(start.line + 1 + at, None, reason, None) for at, reason in found.broken]
+        records = _QuotedRecords(found.rows, found.spans, lines, start.line + 1)
     else:
         lines = text.split("\n")
         if not lines[-1]:
             lines.pop()
         end = Position(start.offset + len(data), start.line + len(lines))
-        rejects = []
         records = _UnquotedRecords(lines, start.line + 1)
     errors = _validation_errors(records, columns, suspicious=suspicious)
-    blank = 0
+    blank = sum(error is _BLANK for error in errors.values()) if errors else 0
+    rejected = len(faults) + len(errors) - blank
+    rejects: list[Reject] = []
+    if rejected and keep_rejects:
+        faults += (_Fault(records.line(at), *error, at) for at, error in errors.items() if error is not _BLANK)
+        faults.sort(key=itemgetter(0))
+        rejects = [_reject(fault, records, lines, start, limits) for fault in faults[:keep_rejects]]
     if errors:
-        for index, (column, reason) in errors.items():
-            line, source = records.source(index)
-            if reason == _BLANK:
-                blank += 1
-            elif len(source) * 4 > max_record_bytes and _size([source]) > max_record_bytes:
-                rejects.append(Reject(line, None, too_long(limits), _raw(source, raw_length)))
-            else:
-                rejects.append(Reject(line, column, reason, _raw(source, raw_length)))
         records.keep([index for index in range(len(records)) if index not in errors])
     plain = not any(character in text for character in SEPARATORS)
-    return Block(records, rejects, blank, end, raw_length=raw_length, plain=plain)
+    return Block(records, rejects, rejected, blank, end, raw_length=limits.raw_length, plain=plain)
+
+
+def _reject(fault: _Fault, records: "_Records", lines: Sequence[str], start: Position, limits: Limits) -> Reject:
+    if fault.at is None:
+        return Reject(fault.line, None, fault.reason, _raw(lines[fault.line - start.line - 1], limits.raw_length))
+    # Whether the line has an end says nothing about its record.
+    text = records.source(fault.at)[1].rstrip("\r\n")
+    raw = _raw(text, limits.raw_length)
+    if len(text) * 4 > limits.max_record_bytes and _bytes(text) > limits.max_record_bytes:
+        return Reject(fault.line, None, too_long(limits), raw)
+    return Reject(fault.line, fault.column, fault.reason, raw)
 
 
 class _Records(Protocol):
@@ -368,6 +442,9 @@ class _Records(Protocol):
 
     def joined(self, field: str, row: str) -> str:
         """Join all values; each row ends in row."""
+
+    def line(self, index: int) -> int:
+        """Return the physical line on which one starts."""
 
     def source(self, index: int) -> tuple[int, str]:
         """Return the physical line on which one starts, and its text."""
@@ -403,6 +480,9 @@ class _QuotedRecords:
 
     def joined(self, field: str, row: str) -> str:
         return row.join(map(field.join, self._rows)) + row
+
+    def line(self, index: int) -> int:
+        return self._first_line + self._spans[index][0]
 
     def source(self, index: int) -> tuple[int, str]:
         first, after = self._spans[index]
@@ -448,112 +528,146 @@ class _UnquotedRecords:
     def joined(self, field: str, row: str) -> str:
         return (row.join(self._lines) + row).replace(",", field)
 
+    def line(self, index: int) -> int:
+        return self._numbers[index]
+
     def source(self, index: int) -> tuple[int, str]:
         return self._numbers[index], self._lines[index]
 
 
-def _read_quoted(
-    lines: list[str], following: int, *, at_end: bool, limits: Limits
-) -> tuple[list[list[str]], list[tuple[int, int]], list[tuple[int, str]], int]:
+class _Found(NamedTuple):
+    """What some lines hold.
+
+    Attributes:
+        rows: The records.
+        spans: The lines of each as (first, after last).
+        broken: Lines that are refused, with the reasons.
+        used: How many lines that is.
+    """
+
+    rows: list[list[str]]
+    spans: list[tuple[int, int]]
+    broken: list[tuple[int, str]]
+    used: int
+
+
+def _read_quoted(lines: list[str], source: _Source, limits: Limits) -> _Found:
     """Read records that may have several lines, or broken quotes.
 
     Where a record is broken or too long, its first line is rejected and reading continues at the second:
     a quote that is never closed costs no other row.
-
-    Returns:
-        The records; the lines of each as (first, after last); rejected lines with their reasons; lines used.
     """
     reader = csv.reader(lines, strict=True)
     rows: list[list[str]] = []
     with suppress(csv.Error):
         rows = list(reader)
     if reader.line_num == len(rows) == len(lines):
-        return rows, [(index, index + 1) for index in range(len(rows))], [], len(lines)
-    rows = []
+        return _Found(rows, [(index, index + 1) for index in range(len(rows))], [], len(lines))
+    spans, broken, used = _outline(lines, source, limits)
+    records = chain.from_iterable(lines[first:after] for first, after in spans)
+    return _Found(list(csv.reader(records, strict=True)), spans, broken, used)
+
+
+class _End(Enum):
+    """How a line ends."""
+
+    CLOSED = "with a record"
+    OPEN = "within quotes"
+    BROKEN = "nowhere: something follows a closing quote"
+
+
+def _end_of(line: str) -> _End:
+    """Return how a line ends that begins a record; with a quote before it, one that begins within quotes."""
+    found = _LINE.match(line)
+    if not found:
+        return _End.BROKEN
+    return _End.OPEN if found.lastgroup else _End.CLOSED
+
+
+def _outline(
+    lines: Sequence[str], source: _Source, limits: Limits
+) -> tuple[list[tuple[int, int]], list[tuple[int, str]], int]:
+    """Find out which lines are a record, without reading a line again for each line before it.
+
+    A record that goes on after its first line does so within quotes. So the line on which it ends is the next one that
+    leaves the quotes, the same for all lines before that one, and is searched for once.
+
+    Returns:
+        The lines of each record as (first, after last); refused lines with their reasons; lines used.
+    """
     spans: list[tuple[int, int]] = []
     broken: list[tuple[int, str]] = []
+    count = len(lines)
+    offsets = list(accumulate(map(_bytes, lines), initial=0))
     first = 0
-    max_record_lines = limits.max_record_lines
-    while first < len(lines):
-        window = _Window(lines[first : first + max_record_lines + 1])
-        reader = csv.reader(window, strict=True)
-        base = first
-        reason = None
-        try:
-            for row in reader:
-                after = base + reader.line_num
-                if after - first > 1 and _exceeds(limits, lines, first, after):
-                    reason = too_long(limits)
-                    break
-                rows.append(row)
-                spans.append((first, after))
-                first = after
-        except csv.Error:
-            after = base + reader.line_num
-            if window.ended and after < len(lines) and first > base:
-                continue
-            is_open = window.ended and after == len(lines)
-            if _exceeds(limits, lines, first, after, following if is_open else 0):
-                reason = too_long(limits)
-            elif is_open and not at_end:
-                return rows, spans, broken, first
-            else:
-                reason = BROKEN_QUOTES
-        if reason:
-            broken.append((first, reason))
+    # The first line after `first` that leaves quotes, and how it ends.
+    leaving, leaves = 0, _End.OPEN
+    field_limit = csv.field_size_limit()
+    while first < count:
+        line, after = lines[first], first + 1
+        end = _end_of(line) if '"' in line else _End.CLOSED
+        if end is _End.OPEN:
+            if leaving <= first:
+                leaving, leaves = after, _End.OPEN
+            while leaves is _End.OPEN and leaving < count:
+                leaves = _end_of('"' + lines[leaving]) if '"' in lines[leaving] else _End.OPEN
+                leaving += leaves is _End.OPEN
+            after, end = min(leaving + 1, count), leaves
+        size = offsets[after] - offsets[first] + (source.following if end is _End.OPEN else 0)
+        if after - first > limits.max_record_lines or (
+            size > limits.max_record_bytes and (after - first > 1 or end is not _End.CLOSED or len(line) > field_limit)
+        ):
+            broken.append((first, too_long(limits)))
             first += 1
-    return rows, spans, broken, len(lines)
+        elif end is _End.CLOSED:
+            spans.append((first, after))
+            first = after
+        elif end is _End.OPEN and not source.at_end:
+            return spans, broken, first
+        else:
+            broken.append((first, BROKEN_QUOTES))
+            first += 1
+    return spans, broken, count
 
 
-class _Window(Iterator[str]):
-    """Lines for a reader; ended once it has asked for more than there are, which an error alone does not show."""
-
-    def __init__(self, lines: list[str]) -> None:
-        self._lines = iter(lines)
-        self.ended = False
-
-    def __next__(self) -> str:
-        for line in self._lines:
-            return line
-        self.ended = True
-        raise StopIteration
+def _bytes(line: str) -> int:
+    return len(line) if line.isascii() else len(line.encode("utf-8", "surrogateescape"))
 
 
-def _exceeds(limits: Limits, lines: list[str], first: int, after: int, following: int = 0) -> bool:
-    return after - first > limits.max_record_lines or _size(lines[first:after]) + following > limits.max_record_bytes
-
-
-def _validation_errors(
-    records: _Records, columns: Sequence[Column], *, suspicious: bool
-) -> dict[int, tuple[str | None, str]]:
+def _validation_errors(records: _Records, columns: Sequence[Column], *, suspicious: bool) -> dict[int, _Error]:
     """Find the records that cannot be stored, blank ones included; fill in defaults.
 
     Returns:
-        The column with the error and the reason, by index.
+        The errors by index.
     """
-    errors: dict[int, tuple[str | None, str]] = {}
+    errors: dict[int, _Error] = {}
     width = len(columns)
     widths = records.widths()
-    if set(widths) != {width}:
-        for index, found in enumerate(widths):
-            if found != width:
-                errors[index] = (None, f"{found} fields instead of {width}" if found else _BLANK)
+    different = set(widths) - {width}
+    if different:
+        wrong: dict[int, _Error] = {found: (None, f"{found} fields instead of {width}") for found in different}
+        wrong[0] = _BLANK
+        errors = {index: wrong[found] for index, found in enumerate(widths) if found != width}
     if suspicious:
         for index in range(len(records)):
             if index not in errors:
                 errors |= _suspicions(index, records.fields(index), columns)
     fitting = [index for index in range(len(records)) if index not in errors] if errors else None
+    empty: list[tuple[int, int, str]] = []
     for place, (column, values) in enumerate(zip(columns, records.columns(fitting), strict=False)):
         for index, reason in column.errors(values).items():
             errors.setdefault(index if fitting is None else fitting[index], (column.name, reason))
         if column.default is not None and "" in values:
-            for index, value in enumerate(values):
-                if not value:
-                    records.fill(index if fitting is None else fitting[index], place, column.default)
+            places = range(len(records)) if fitting is None else fitting
+            empty += ((index, place, column.default) for index, value in zip(places, values, strict=True) if not value)
+    for index, place, default in empty:
+        # A reject shows what is in the file.
+        if index not in errors:
+            records.fill(index, place, default)
     return errors
 
 
-def _suspicions(index: int, fields: list[str], columns: Sequence[Column]) -> dict[int, tuple[str | None, str]]:
+def _suspicions(index: int, fields: list[str], columns: Sequence[Column]) -> dict[int, _Error]:
     for column, value in zip(columns, fields, strict=True):
         if _SURROGATE.search(value):
             return {index: (column.name, "not UTF-8")}
@@ -567,9 +681,9 @@ def _decode(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def _size(lines: Sequence[str]) -> int:
+def _size(lines: Iterable[str]) -> int:
     """Count the bytes of some lines."""
-    return sum(len(line.encode("utf-8", "surrogateescape")) for line in lines)
+    return sum(map(_bytes, lines))
 
 
 def _raw(text: str, length: int) -> str:

@@ -17,7 +17,8 @@ class Parcel[T]:
     Attributes:
         content: Its rows as the loader encodes them.
         rows: How many rows that is.
-        rejects: Its rejects.
+        rejects: Its rejects that are kept.
+        rejected: How many rejects there are.
         blank: How many lines were blank.
         end: Where in the file it ends.
     """
@@ -25,6 +26,7 @@ class Parcel[T]:
     content: T
     rows: int
     rejects: list[Reject]
+    rejected: int
     blank: int
     end: Position
 
@@ -66,24 +68,32 @@ class Pipeline[T]:
                 break
         self._thread.join(timeout=1)
 
-    def peek(self) -> bool:
-        """Wait for the next parcel; return whether there is one.
+    def wait(self, seconds: float) -> bool:
+        """Wait so long at most for the next parcel or the end; return whether it has come.
 
         Raises:
             Exception: Whatever reading or parsing raised.
         """
         if self._next is None and not self._ended:
-            item = self._queue.get()
+            try:
+                item = self._queue.get(timeout=max(seconds, 0.0))
+            except queue.Empty:
+                return False
             if isinstance(item, BaseException):
                 raise item
             self._next = item
             self._ended = item is None
-        return self._next is not None
+        return True
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end has come."""
+        return self._ended
 
     def take(self) -> Parcel[T]:
-        """Return the parcel that peek has found."""
+        """Return the parcel that wait has waited for."""
         if self._next is None:
-            raise LookupError("take without peek")
+            raise LookupError("take without wait")
         parcel, self._next = self._next, None
         return parcel
 
@@ -91,7 +101,7 @@ class Pipeline[T]:
         try:
             for block in self._blocks:
                 content = self._encode(block)
-                if not self._put(Parcel(content, len(block), block.rejects, block.blank, block.end)):
+                if not self._put(Parcel(content, len(block), block.rejects, block.rejected, block.blank, block.end)):
                     return
             self._put(None)
         except BaseException as error:  # noqa: BLE001 - raised again where the parcels are taken

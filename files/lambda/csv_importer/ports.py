@@ -80,6 +80,7 @@ class Credentials:
         user: The importer's user.
         password: Its password, or an IAM authentication token: valid for one connection, opened now.
         database: The database.
+        lock_key: What other users of the database do not know, whether or not it is the password; may be empty.
     """
 
     host: str
@@ -87,6 +88,7 @@ class Credentials:
     user: str
     password: str = field(repr=False)
     database: str
+    lock_key: str = field(default="", repr=False)
 
 
 class Secrets(Protocol):
@@ -126,6 +128,14 @@ class ByteStream(Protocol):
 class ObjectStore(Protocol):
     """The bucket."""
 
+    def identify(self, version: ObjectVersion) -> ObjectVersion:
+        """Return an object version under the id that the bucket has for it, however an event names it.
+
+        Raises:
+            FileRefused: It does not exist.
+            TransientError: S3 does not answer.
+        """
+
     def open(self, version: ObjectVersion, offset: int) -> ByteStream:
         """Open one version of an object at an offset in bytes.
 
@@ -162,7 +172,15 @@ class RowsAltered(Exception):
 
 
 class Session(Protocol):
-    """A connection that holds the lock of one object version."""
+    """A connection for one object version.
+
+    Only one of several sessions can store progress from the same position on (advance), so that nothing is imported
+    twice. The lock, which others may hold, only saves the work that would be lost.
+    """
+
+    @property
+    def locked(self) -> bool:
+        """Whether it holds the object version's lock."""
 
     @property
     def bulk_loader(self) -> "Loader[bytes] | None":
@@ -178,6 +196,9 @@ class Session(Protocol):
         Args:
             replay: Whether a failed import starts to run again.
             checking: Whether a new import is checked before it is loaded.
+
+        Raises:
+            TransientError: Another session wrote the row at the same time.
         """
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -185,6 +206,21 @@ class Session(Protocol):
 
     def reject(self, entry: Entry, rejects: Sequence[Reject]) -> None:
         """Store rejects, within the transaction."""
+
+    def forget(self, days: int, most: int) -> int:
+        """Delete the oldest rejects of imports that ended, or were last worked on, so many days ago.
+
+        Args:
+            days: The days.
+            most: How many rejects are deleted at most.
+
+        Returns:
+            How many were deleted: less than most only where no others are left.
+
+        Raises:
+            TransientError: The database cannot be used now.
+            ConfigurationError: The user lacks a privilege.
+        """
 
     def advance(self, before: Entry, after: Entry) -> None:
         """Store progress, within the transaction.
@@ -213,6 +249,7 @@ class Database(Protocol):
 
         Returns:
             The session; or the ledger's row, where another invocation ended the import or makes progress with it.
+            A session without the lock, where whoever holds it has shown no progress for the whole lock timeout.
 
         Raises:
             TransientError: The database cannot be reached or used now, or the lock stays taken.

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from csv_importer.errors import ConfigurationError
 
+MAX_KEPT_REJECTS = 10_000
+"""Rejects of one import that are kept: more than anybody corrects by hand, and 40 MB of text at most."""
+
 SHIPPED_CA_FILE = Path(__file__).with_name("ca.pem")
 
 
@@ -18,6 +21,9 @@ class Settings:
         bucket: BUCKET_NAME, the only bucket that is served.
         ca_file: DATABASE_CA_FILE, or the CA certificates that come with the function.
         max_reject_ratio: MAX_REJECT_RATIO, the highest share of rows that may be rejected; None for any.
+        max_kept_rejects: MAX_KEPT_REJECTS, how many rejects of one import are kept; the others are counted.
+        reject_retention_days: REJECT_RETENTION_DAYS, the days after which rejects of an import that has ended are
+            deleted; 0 keeps them.
         iam_login: DATABASE_LOGIN, whether to log in with IAM authentication tokens instead of a password.
     """
 
@@ -25,6 +31,8 @@ class Settings:
     bucket: str
     ca_file: Path
     max_reject_ratio: float | None
+    max_kept_rejects: int
+    reject_retention_days: int
     iam_login: bool
 
     @classmethod
@@ -45,6 +53,8 @@ class Settings:
             bucket=environment["BUCKET_NAME"],
             ca_file=Path(environment.get("DATABASE_CA_FILE") or SHIPPED_CA_FILE),
             max_reject_ratio=_ratio(environment.get("MAX_REJECT_RATIO", "")),
+            max_kept_rejects=_count(environment, "MAX_KEPT_REJECTS", MAX_KEPT_REJECTS, 999_999_999),
+            reject_retention_days=_count(environment, "REJECT_RETENTION_DAYS", 0, 36_500),
             iam_login=login == "iam",
         )
 
@@ -62,3 +72,13 @@ def _ratio(text: str) -> float | None:
         )
     # All rows may be rejected: counting them beforehand would read the whole file for nothing.
     return ratio if ratio < 1 else None
+
+
+def _count(environment: Mapping[str, str], name: str, default: int, highest: int) -> int:
+    text = environment.get(name) or str(default)
+    # What has more digits is not converted.
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(highest)) or int(text) > highest:
+        raise ConfigurationError(
+            f"environment variable {name} is {text!r}: it has to be a whole number from 0 to {highest}"
+        )
+    return int(text)

@@ -103,10 +103,18 @@ def importer_current(gathered: Gathered, name: str, tags: Mapping[str, str]) -> 
         "role": iam_role_current(gathered["role"], gathered["role_policies"]),
         "log_group": log_groups_current(gathered["log_group"]).get(f"/aws/lambda/{name}", {}),
         "dead_letter_queue": _queue_current(gathered["dead_letter_queue"].get("queue") or {}),
-        "alarms": {
-            alarm.removeprefix(f"{name}-"): state for alarm, state in alarms_current(gathered["alarms"]).items()
-        },
+        "alarms": {alarm.removeprefix(f"{name}-"): state for alarm, state in _own_alarms(gathered, name).items()},
     }
+
+
+def _own_alarms(gathered: Gathered, name: str) -> dict[str, dict[str, Any]]:
+    """Return the alarms of the function, without those of a stack whose name begins like the function's.
+
+    Of the function a-importer are a-importer-errors and all others but a-importer-b-importer-errors, of the stack
+    a-importer-b. Alarms carry no tags to tell.
+    """
+    alarms = alarms_current(gathered["alarms"])
+    return {alarm: state for alarm, state in alarms.items() if "-importer-" not in alarm.removeprefix(name)}
 
 
 def importer_outputs(gathered: Gathered, name: str) -> dict[str, Any]:
@@ -130,7 +138,7 @@ def importer_outputs(gathered: Gathered, name: str) -> dict[str, Any]:
         "log_group": log_group if log_group in log_groups_current(gathered["log_group"]) else None,
         "dead_letter_queue_url": queue.get("url"),
         "dead_letter_queue_arn": queue.get("arn"),
-        "alarm_names": sorted(alarms_current(gathered["alarms"])),
+        "alarm_names": sorted(_own_alarms(gathered, name)),
     }
 
 
