@@ -34,7 +34,11 @@ WORDS = {
 }
 # How the tables show a condition, whatever its value.
 CONDITIONS = {
+    "aws:TagKeys": "of the tags Project and Environment",
+    "ec2:AssociatePublicIpAddress": "that are created with a public address",
     "ec2:CreateAction": "when they are created",
+    "ec2:Public": "that are public",
+    "iam:PermissionsBoundary": "with the permissions boundary",
     "lambda:SourceFunctionArn": "called from the function's code",
 }
 
@@ -84,7 +88,11 @@ def restriction(condition: Mapping[str, Mapping[str, Any]]) -> str:
     for operator, keys in condition.items():
         for key, value in keys.items():
             if operator == "Null":
-                words.append("without tags of a project")
+                words += ["that carry no tags"] if key == "aws:ResourceTag/Project" else []
+            elif operator == "ForAllValues:StringEquals":
+                words.append("of all tags")
+            elif operator == "StringNotEquals":
+                words.append(f"of another {key.rpartition('/')[2]}")
             elif key == "aws:ResourceTag/Project":
                 words.append("that carry the stack's tags")
             elif key == "aws:RequestTag/Project":
@@ -156,7 +164,11 @@ def general(value: Any, variables: Mapping[str, str]) -> Any:
         return {key: general(one, variables) for key, one in value.items() if one is not None}
     if isinstance(value, list):
         return [general(one, variables) for one in value]
-    text = str(value)
+    text = re.sub(
+        r"^arn:aws:iam::[0-9]+:policy/[a-z0-9-]+-boundary(-[0-9a-f]{8})?$",
+        "{{ stack_permissions_boundary }}",
+        str(value),
+    )
     for variable, meant in sorted(variables.items(), key=lambda item: -len(item[1])):
         text = text.replace(meant, "{{ " + variable + " }}")
     text = re.sub(r"/([a-z]+)-[0-9a-f]{8,17}$", r"/\1-0123456789abcdef0", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -503,6 +504,24 @@ def test_subnet_outside_the_layout_in_a_route_table_differs(network: ModuleType)
     found["route_tables"]["route_tables"][1]["associations"].append({"main": False, "subnet_id": "subnet-9"})
     table = parts_of(network, found)["route_tables"][f"{NAME}-public"]
     assert table["current"]["subnets"] == [f"{NAME}-public-eu-west-1a", "hand"]
+
+
+def test_the_policy_of_an_endpoint_is_read_where_it_is_reported(network: ModuleType) -> None:
+    found = gathered()
+    # As it was written, and the same in other forms that AWS may answer with.
+    wanted = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]}
+    other = {
+        **wanted,
+        "Principal": {"AWS": "*"},
+        "Action": ["s3:*"],
+        "Resource": ["arn:aws:s3:::b/*", "arn:aws:s3:::b"],
+    }
+    for answered in ([wanted], [other], other):
+        document = {"Version": "2012-10-17", "Statement": answered}
+        found["endpoints"]["vpc_endpoints"][0]["policy_document"] = json.dumps(document)
+        s3, ecr = network.network_current(found, NAME, OWNER)["endpoints"]
+        assert "policy" not in ecr
+        assert s3["policy"] == {"Version": "2012-10-17", "Statement": [wanted]}
 
 
 def test_owned_endpoint_goes_before_a_foreign_one_of_the_same_service(network: ModuleType) -> None:

@@ -274,6 +274,14 @@ def test_a_module_that_wraps_the_exception_in_its_own_words_is_understood() -> N
     assert not_yet({"msg": "Could not find IAM role stage-app"}, "create") is None
 
 
+def test_a_permissions_boundary_that_does_not_exist_is_not_waited_for() -> None:
+    """What ministack says, in the words of IAM."""
+    said = "An error occurred (NoSuchEntity) when calling the CreateRole operation: {}"
+    boundary = said.format("Scope ARN: arn:aws:iam::123456789012:policy/b does not exist or is not attachable.")
+    assert not_yet({"msg": f"Failed to create role: {boundary}"}, "create") is None
+    assert not_yet({"msg": f"Failed to create role: {said.format('The role cannot be found.')}"}, "create") is not None
+
+
 @pytest.mark.parametrize("place", ["msg", "exception", "module_stderr"])
 def test_the_code_is_found_wherever_the_module_left_it(place: str) -> None:
     text = (

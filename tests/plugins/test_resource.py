@@ -678,6 +678,7 @@ def alarm(**changes: Any) -> dict[str, Any]:
 ROLE = {
     "description": "Runs the importer",
     "trust_policy": TRUST,
+    "permissions_boundary": "arn:aws:iam::123456789012:policy/boundary",
     "managed_policies": [],
     "policies": {"kept": policy("s3:GetObject"), "changed": policy("s3:PutObject"), "removed": policy("s3:ListBucket")},
     "tags": OWNER,
@@ -689,6 +690,7 @@ STEPS: dict[str, list[dict[str, Any]]] = {
         {
             **ROLE,
             "description": "Runs the other importer",
+            "permissions_boundary": "arn:aws:iam::123456789012:policy/other-boundary",
             "policies": {"kept": policy("s3:GetObject"), "changed": policy("s3:Put*"), "added": policy("sqs:*")},
             "tags": {**OWNER, "Team": "b"},
         },
@@ -742,10 +744,28 @@ def test_of_a_role_only_the_policies_that_differ_are_written() -> None:
     calls = kinds.KINDS["IAM role"]("r", ROLE, STEPS["IAM role"][1])
     assert [(call.module, call.arguments.get("policy_name"), call.arguments.get("state")) for call in calls] == [
         ("amazon.aws.iam_role", None, None),
+        ("amazon.aws.iam_role", None, None),
         ("amazon.aws.iam_policy", "added", None),
         ("amazon.aws.iam_policy", "changed", None),
         ("amazon.aws.iam_policy", "removed", "absent"),
     ]
+
+
+@pytest.mark.parametrize("found", ["", "arn:aws:iam::123456789012:policy/other-boundary"])
+def test_a_role_gets_its_permissions_boundary_before_anything_else(found: str) -> None:
+    """A deployer may write the policies of a role that has the boundary, and of no other."""
+    first, *others = kinds.KINDS["IAM role"]("r", {**ROLE, "permissions_boundary": found}, {**ROLE, "trust_policy": {}})
+    assert first.module == "amazon.aws.iam_role"
+    assert first.arguments["boundary"] == ROLE["permissions_boundary"]
+    assert first.arguments["assume_role_policy_document"] == TRUST
+    assert not {"tags", "managed_policies", "description"} & first.arguments.keys()
+    assert others[0].arguments["assume_role_policy_document"] == {}
+
+
+def test_a_role_without_a_permissions_boundary_is_created_without_one() -> None:
+    """The module would pass an empty one on to CreateRole, which takes none."""
+    role, *_ = kinds.KINDS["IAM role"]("r", {}, {**ROLE, "permissions_boundary": ""})
+    assert "boundary" not in role.arguments
 
 
 def test_a_role_that_is_replaced_gets_all_of_its_policies_again() -> None:
@@ -787,6 +807,7 @@ def test_what_an_api_leaves_out_has_its_default() -> None:
         "arn": "a",
         "description": "",
         "trust_policy": TRUST,
+        "permissions_boundary": "",
         "managed_policies": [],
         "policies": {},
         "tags": {},

@@ -21,6 +21,8 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/{NAME}"
 PROFILE = f"arn:aws:iam::{ACCOUNT}:instance-profile/{NAME}-app"
 TAGS = {"aws:RequestTag/Project": STACK["project"], "aws:RequestTag/Environment": STACK["environment_name"]}
 
+BOUNDARY = {"iam:PermissionsBoundary": STACK["stack_permissions_boundary"]}
+
 DENIED = "the call is denied"
 UNTAGGED = "the call is denied where it gives tags"
 AS_DENIED = "an object that is gone is answered as one that may not be read: 403 in place of 404"
@@ -166,7 +168,10 @@ SECOND = (
     passing("ec2:CreateFlowLogs", f"{EC2}:vpc-flow-log/*", "flow-logs", "vpc-flow-logs.amazonaws.com", TAGS),
     # Tags of what is created.
     tagged("iam:CreateInstanceProfile", PROFILE, "iam:TagInstanceProfile", IAM_TAGS),
-    *(tagged("iam:CreateRole", f"{ROLE}-{name}", "iam:TagRole", IAM_TAGS) for name in ("app", "flow-logs", "importer")),
+    *(
+        Second("iam:CreateRole", f"{ROLE}-{name}", "iam:TagRole", f"{ROLE}-{name}", UNTAGGED, IAM_TAGS, BOUNDARY, TAGS)
+        for name in ("app", "flow-logs", "importer")
+    ),
     tagged("lambda:CreateFunction", FUNCTION, "lambda:TagResource", LAMBDA_TAGS),
     tagged(
         "logs:CreateLogGroup",
@@ -197,7 +202,7 @@ SECOND = (
         for operation, resource in (
             ("CreateDBCluster", f"cluster:{NAME}"),
             ("CreateDBClusterParameterGroup", f"cluster-pg:{NAME}"),
-            ("CreateDBClusterSnapshot", f"cluster-snapshot:{NAME}-final-1"),
+            ("CreateDBClusterSnapshot", f"cluster-snapshot:{NAME}-final-20261127033000"),
             ("CreateDBInstance", f"db:{NAME}-1"),
             ("CreateDBSubnetGroup", f"subgrp:{NAME}"),
         )

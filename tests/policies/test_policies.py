@@ -31,6 +31,7 @@ OTHER_STACK = {
     "environment_name": "dev",
     "stack_name": "csv-to-aurora-dev",
     "bucket_name": "csv-to-aurora-dev-123456789012",
+    "stack_permissions_boundary": "arn:aws:iam::123456789012:policy/csv-to-aurora-dev-boundary",
 }
 DEPLOYER = [name for name in permissions.names() if name.startswith("deployer-")]
 READER = [name for name in permissions.names() if name.startswith("reader")]
@@ -270,10 +271,43 @@ def test_the_deployer_of_one_environment_changes_nothing_of_another() -> None:
         if call["who"] == "deployer"
         and not call["action"].split(":")[1].startswith(READ)
         and not any(fnmatchcase(call["resource"], f"*{one}") for one in unmanaged)
+        # The default group of a VPC carries no tags: see test_adversary.py.
+        and not (":security-group/" in call["resource"] and not call["context"])
     ]
     assert len(foreign) > 50
     denied = refused(foreign, given)
     assert [line(call) for call in foreign if call not in denied] == []
+
+
+@pytest.mark.parametrize(("cluster", "logins"), [("", 0), ("cluster-A", 2)])
+def test_the_boundary_is_written_for_an_administrator(tmp_path: Path, cluster: str, logins: int) -> None:
+    given = {
+        "aws_account_id": STACK["aws_account_id"],
+        "permissions_directory": str(tmp_path),
+        "permissions_cluster_id": cluster,
+        "stack_database_login": "iam",
+    }
+    shown = ansible_command(
+        "ansible-playbook",
+        "playbooks/permissions.yml",
+        "--inventory=inventories/stage/hosts.yml",
+        f"--extra-vars={json.dumps(given)}",
+    )
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    found = json.loads((tmp_path / "boundary.json").read_text(encoding="utf-8"))["Statement"]
+    assert found[: len(found) - bool(logins)] == permissions.document("boundary", STACK)
+    users = [one for statement in found for one in permissions.listed(statement["Resource"]) if ":dbuser:" in one]
+    assert [one.rpartition(":")[2].partition("/")[0] for one in users] == [cluster] * logins
+    assert not list(tmp_path.glob("*_login.json"))
+
+
+@pytest.mark.parametrize("suffix", ["", "-0a1b2c3d"])
+def test_the_boundary_is_recorded_as_that_of_any_stack(suffix: str) -> None:
+    """The local cloud's has the digest of its document in its name."""
+    arn = f"arn:aws:iam::000000000000:policy/csv-to-aurora-local-boundary{suffix}"
+    assert permissions.general({"iam:PermissionsBoundary": arn}, {"aws_account_id": "000000000000"}) == {
+        "iam:PermissionsBoundary": "{{ stack_permissions_boundary }}"
+    }
 
 
 def test_the_tables_are_those_of_the_documents() -> None:

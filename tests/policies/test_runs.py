@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 import boto3
 import permissions
 import pytest
+from botocore.exceptions import ClientError
 
 from csv_importer.aws import S3Store
 from csv_importer.errors import FileRefused
@@ -34,8 +35,11 @@ LOCAL = {
     "environment_name": "local",
     "stack_name": "csv-to-aurora-local",
     "bucket_name": f"csv-to-aurora-local-{ACCOUNT}",
+    "stack_permissions_boundary": f"arn:aws:iam::{ACCOUNT}:policy/csv-to-aurora-local-boundary",
 }
 type Key = tuple[str, str]
+DEPLOYER = [name for name in permissions.names() if name.startswith("deployer-")]
+BOUNDARY = {"stack_permissions_boundary": LOCAL["stack_permissions_boundary"]}
 WITH_ENDPOINTS = {"network_nat": "none", "network_interface_endpoints": ["secretsmanager"]}
 
 
@@ -46,7 +50,7 @@ class Cloud:
     folder: Path
     url: str
 
-    def client(self, service: str, key: Key = ("test", "of-root")) -> Any:
+    def client(self, service: str, key: Key = ("test", servers.SECRET)) -> Any:
         """Return a boto3 client with an access key, by default the root user's."""
         return boto3.client(  # type: ignore[call-overload] # the stubs want a literal
             service,
@@ -56,14 +60,18 @@ class Cloud:
             aws_secret_access_key=key[1],
         )
 
+    def policy(self, name: str, document: str) -> str:
+        """Create a policy from a document, and return its ARN."""
+        content = {"Version": "2012-10-17", "Statement": permissions.document(document, LOCAL)}
+        made = self.client("iam").create_policy(PolicyName=name, PolicyDocument=json.dumps(content))
+        return str(made["Policy"]["Arn"])
+
     def user(self, name: str, documents: list[str]) -> Key:
         """Create a user with the permissions of these documents, and return an access key."""
         iam = self.client("iam")
         iam.create_user(UserName=name)
         for document in documents:
-            content = {"Version": "2012-10-17", "Statement": permissions.document(document, LOCAL)}
-            made = iam.create_policy(PolicyName=document, PolicyDocument=json.dumps(content))
-            iam.attach_user_policy(UserName=name, PolicyArn=made["Policy"]["Arn"])
+            iam.attach_user_policy(UserName=name, PolicyArn=self.policy(document, document))
         key = iam.create_access_key(UserName=name)["AccessKey"]
         return key["AccessKeyId"], key["SecretAccessKey"]
 
@@ -80,7 +88,7 @@ class Cloud:
                 f"playbooks/{name}",
                 "--inventory=inventories/local/hosts.yml",
                 "--extra-vars=@tests/e2e/containerless.yml",
-                f"--extra-vars={json.dumps({'aws_connection': connection, **WITH_ENDPOINTS})}",
+                f"--extra-vars={json.dumps({'aws_connection': connection, **WITH_ENDPOINTS, **BOUNDARY})}",
                 *arguments,
             ],
             cwd=ROOT,
@@ -144,13 +152,103 @@ def cut_off(ec2: Any) -> list[str]:
     ]
 
 
+def denied(call: Callable[..., Any], **arguments: Any) -> bool:
+    """Return whether AWS denies a call."""
+    try:
+        call(**arguments)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in {"AccessDenied", "UnauthorizedOperation"}:
+            raise
+        return True
+    return False
+
+
+def test_a_deployer_does_not_become_an_administrator(cloud: Cloud) -> None:
+    deployer = cloud.client("iam", cloud.user("deployer", DEPLOYER))
+    boundary = cloud.policy(f"{LOCAL['stack_name']}-boundary", "boundary")
+    statement = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    role = {"RoleName": f"{LOCAL['stack_name']}-app"}
+    made = {**role, "AssumeRolePolicyDocument": trust}
+    assert denied(deployer.create_role, **made)
+    assert denied(deployer.create_role, **made, PermissionsBoundary="arn:aws:iam::aws:policy/AdministratorAccess")
+    assert not denied(deployer.create_role, **made, PermissionsBoundary=boundary)
+    policy = {**role, "PolicyName": "p", "PolicyDocument": json.dumps(everything)}
+    assert not denied(deployer.put_role_policy, **policy)
+    assert denied(deployer.delete_role_permissions_boundary, **role)
+    assert denied(deployer.create_policy_version, PolicyArn=boundary, PolicyDocument=json.dumps(everything))
+    # What it may do as the role.
+    session = cloud.client("sts").assume_role(
+        RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{role['RoleName']}", RoleSessionName="session"
+    )
+    key = session["Credentials"]
+    taken = boto3.client(
+        "iam",
+        region_name=servers.REGION,
+        endpoint_url=cloud.url,
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+        aws_session_token=key["SessionToken"],
+    )
+    assert denied(taken.create_user, UserName="administrator")
+    # The same for a role that lost its boundary, which an administrator has to have done.
+    cloud.client("iam").delete_role_permissions_boundary(**role)
+    assert denied(deployer.put_role_policy, **policy)
+    assert not denied(deployer.put_role_permissions_boundary, **role, PermissionsBoundary=boundary)
+
+
+def test_a_deployer_takes_nothing_of_others(cloud: Cloud) -> None:
+    root, deployer = cloud.client("ec2"), cloud.client("ec2", cloud.user("deployer", DEPLOYER))
+    own = [{"Key": "Project", "Value": LOCAL["project"]}, {"Key": "Environment", "Value": LOCAL["environment_name"]}]
+    other = [own[0], {"Key": "Environment", "Value": "stage"}]
+    vpc = root.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    group = root.create_security_group(GroupName="g", Description="d", VpcId=vpc)["GroupId"]
+    assert denied(deployer.create_tags, Resources=[group], Tags=own)
+    assert denied(deployer.delete_security_group, GroupId=group)
+    rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    assert denied(deployer.authorize_security_group_ingress, GroupId=group, IpPermissions=[rule])
+    log = root.create_flow_logs(ResourceIds=[vpc], ResourceType="VPC", TrafficType="ALL", LogGroupName="l")[
+        "FlowLogIds"
+    ]
+    assert denied(deployer.create_tags, Resources=log, Tags=own)
+    image = root.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    instances = {
+        owner: root.run_instances(
+            ImageId=image,
+            MinCount=1,
+            MaxCount=1,
+            UserData="secret",
+            TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+        )["Instances"][0]["InstanceId"]
+        for owner, tags in {"own": own, "other": other}.items()
+    }
+    user_data = {"Attribute": "userData"}
+    assert denied(deployer.describe_instance_attribute, InstanceId=instances["other"], **user_data)
+    assert not denied(deployer.describe_instance_attribute, InstanceId=instances["own"], **user_data)
+    assert denied(deployer.create_tags, Resources=[instances["own"]], Tags=other)
+    assert denied(deployer.delete_tags, Resources=[instances["own"]], Tags=[{"Key": "Environment"}])
+    assert denied(deployer.delete_tags, Resources=[instances["own"]])
+    assert not denied(deployer.create_tags, Resources=[instances["own"]], Tags=[{"Key": "Team", "Value": "b"}])
+
+
 @pytest.mark.slow
 def test_no_call_of_a_run_is_denied_or_answered_with_less(cloud: Cloud) -> None:
-    deployer = cloud.user("deployer", [name for name in permissions.names() if name.startswith("deployer-")])
+    deployer = cloud.user("deployer", DEPLOYER)
     reader = cloud.user("reader", ["reader", "reader-secrets"])
+    boundary = cloud.policy(f"{LOCAL['stack_name']}-boundary", "boundary")
     cloud.play("provision.yml", deployer)
     assert cut_off(cloud.client("ec2")) == []
-    cloud.play("provision.yml", reader, "--check")
+    roles = cloud.client("iam").list_roles()["Roles"]
+    found = [cloud.client("iam").get_role(RoleName=role["RoleName"])["Role"] for role in roles]
+    assert [role["PermissionsBoundary"]["PermissionsBoundaryArn"] for role in found] == [boundary] * 3
+    host = f"{LOCAL['stack_name']}-app"
+    cloud.client("iam").delete_role_permissions_boundary(RoleName=host)
+    assert f"update IAM role {host}" in " ".join(cloud.play("provision.yml", reader, "--check").split())
+    cloud.play("provision.yml", deployer, "--tags=app_host")
+    assert (
+        cloud.client("iam").get_role(RoleName=host)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
+    )
     cloud.play("teardown.yml", deployer, "--extra-vars=confirm=csv-to-aurora-local")
     assert cloud.denied() == []
     made = {(one["principal"].rpartition("/")[2], one["action"]) for one in cloud.record()}

@@ -28,6 +28,7 @@ DOCUMENTS = {
     "reader": ["reader", "reader-secrets"],
     "importer": ["importer", "importer_login"],
     "app host": ["app_host", "app_host_login"],
+    "boundary": ["boundary", "boundary_login"],
     "flow logs": ["flow_logs"],
 }
 """Who has which documents."""

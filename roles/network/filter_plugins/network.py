@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Network
@@ -251,8 +252,21 @@ def _route_tables(tables: Iterable[Mapping[str, Any]]) -> list[State]:
     ]
 
 
+def _policy(document: Mapping[str, Any]) -> State:
+    """Return a policy document in one of its equivalent forms: lists sorted, and a single item without the list."""
+
+    def form(value: Any) -> Any:
+        if value == {"AWS": "*"}:
+            return "*"
+        return (sorted(value) if len(value) > 1 else value[0]) if isinstance(value, list) and value else value
+
+    statements = document.get("Statement") or []
+    listed = statements if isinstance(statements, list) else [statements]
+    return {**document, "Statement": [{key: form(value) for key, value in one.items()} for one in listed]}
+
+
 def _endpoint(found: Mapping[str, Any]) -> State:
-    """Return a VPC endpoint; not every API reports its security groups."""
+    """Return a VPC endpoint; not every API reports its security groups and its policy."""
     groups: dict[str, Any] = (
         {"groups": sorted(group["group_id"] for group in found["groups"])} if "groups" in found else {}
     )
@@ -264,6 +278,7 @@ def _endpoint(found: Mapping[str, Any]) -> State:
         route_tables=sorted(found.get("route_table_ids") or []),
         subnets=sorted(found.get("subnet_ids") or []),
         **groups,
+        **({"policy": _policy(json.loads(found["policy_document"]))} if found.get("policy_document") else {}),
     )
 
 

@@ -49,8 +49,8 @@ def _log_group(name: str, current: State, desired: State) -> list[Call]:
 def iam_role_current(roles: Mapping[str, Any], policies: Mapping[str, Any]) -> State:
     """Return an IAM role, empty where there is none.
 
-    Its fields are ``arn``, ``description``, ``trust_policy``, ``managed_policies`` (ARNs), ``policies`` by name and
-    ``tags``.
+    Its fields are ``arn``, ``description``, ``trust_policy``, ``permissions_boundary`` (an ARN, empty without one),
+    ``managed_policies`` (ARNs), ``policies`` by name and ``tags``.
 
     Args:
         roles: Result of amazon.aws.iam_role_info for the role's name.
@@ -63,6 +63,7 @@ def iam_role_current(roles: Mapping[str, Any], policies: Mapping[str, Any]) -> S
         "arn": role["arn"],
         "description": role.get("description") or "",
         "trust_policy": role["assume_role_policy_document"],
+        "permissions_boundary": (role.get("permissions_boundary") or {}).get("permissions_boundary_arn") or "",
         "managed_policies": sorted(policy["policy_arn"] for policy in role.get("managed_policies") or []),
         "policies": {one["policy_name"]: one["policy_document"] for one in policies.get("policies") or []},
         "tags": role.get("tags") or {},
@@ -72,18 +73,25 @@ def iam_role_current(roles: Mapping[str, Any], policies: Mapping[str, Any]) -> S
 def _iam_role(name: str, current: State, desired: State) -> list[Call]:
     if not desired:
         return [Call(ROLE, {"name": name, "state": "absent", **NO_INSTANCE_PROFILE})]
+    # The module passes an empty one to CreateRole, which takes none.
+    boundary = {"boundary": desired["permissions_boundary"]} if desired.get("permissions_boundary") else {}
+    # Before the rest, which somebody may be allowed to write only for roles with this boundary.
+    first = current and boundary and current.get("permissions_boundary") != desired["permissions_boundary"]
+    bounded = {"name": name, "assume_role_policy_document": current.get("trust_policy"), **boundary}
     role = {
         "name": name,
         **({"description": desired["description"]} if "description" in desired else {}),
         "assume_role_policy_document": desired["trust_policy"],
         "managed_policies": desired.get("managed_policies") or [],
         "purge_policies": True,
+        **boundary,
         **NO_INSTANCE_PROFILE,
         "tags": desired["tags"],
     }
     wanted, found = desired.get("policies") or {}, current.get("policies") or {}
     of_role = {"iam_type": "role", "iam_name": name}
     return [
+        *([Call(ROLE, {**bounded, **NO_INSTANCE_PROFILE})] if first else []),
         Call(ROLE, role),
         *(
             Call(ROLE_POLICY, {**of_role, "policy_name": policy, "policy_json": wanted[policy]})
