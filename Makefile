@@ -36,7 +36,7 @@ venv: .venv/complete ## Create the virtual environment from the hashed requireme
 local: venv ## The whole stack on this machine, a CSV loaded and shown
 	$(PLAYBOOK) playbooks/local_cloud.yml -i inventories/local/hosts.yml
 	$(PLAYBOOK) playbooks/site.yml -i inventories/local
-	$(PLAYBOOK) playbooks/load.yml -i inventories/local -e rows=$(rows)
+	$(PLAYBOOK) playbooks/load.yml -i inventories/local -e rows=$(rows) -e load_show=5
 
 .PHONY: local-down
 local-down: venv ## Stop the local cloud and everything in it
@@ -105,7 +105,7 @@ sbom: venv ## What the function's zip consists of, as CycloneDX
 .PHONY: scan
 scan: venv ## prowler over the running local cloud (takes long)
 	test -x .build/scan/bin/prowler || { $(BIN)/uv venv --quiet .build/scan --python $(BIN)/python && $(BIN)/uv pip install --quiet --python .build/scan/bin/python prowler; }
-	AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=test .build/scan/bin/prowler aws --no-banner --ignore-exit-code-3 --region eu-west-1 --service ec2 rds s3 awslambda iam secretsmanager --scan-unused-services --output-formats csv --output-directory .build/scan/results --output-filename findings
+	AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_SHARED_CREDENTIALS_FILE=.local/aws/root AWS_PROFILE=root .build/scan/bin/prowler aws --no-banner --ignore-exit-code-3 --region eu-west-1 --service ec2 rds s3 awslambda iam secretsmanager --scan-unused-services --output-formats csv --output-directory .build/scan/results --output-filename findings
 	$(BIN)/python tools/scan.py .build/scan/results/findings.csv
 
 .PHONY: bench

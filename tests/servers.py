@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -16,10 +17,13 @@ from urllib.error import URLError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 REGION = "eu-west-1"
-STRICT = Path(__file__).resolve().parents[1] / "roles/local_cloud/files"
-"""The folder that the package of the strict layer is in."""
+LOCAL_CLOUD = Path(__file__).resolve().parents[1] / "roles/local_cloud/files"
+"""The folder of the program that runs the local cloud's emulator."""
+SECRET = secrets.token_urlsafe(30)
+"""The secret access key of the root user on the emulators of these tests, for whatever access key."""
 
 
 def free_port() -> int:
@@ -61,57 +65,52 @@ def settings_of(folder: Path, port: int) -> dict[str, str]:
     """Return the settings of a ministack that keeps its files in ``folder``."""
     return {
         "GATEWAY_PORT": str(port),
-        "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
         "MINISTACK_REGION": REGION,
         # No container engine: what the tests need has none, and another cloud's containers stay untouched.
         "DOCKER_HOST": f"unix://{folder}/none.sock",
-        "TMPDIR": str(folder),
+        "HOME": os.environ["HOME"],
         "LOG_LEVEL": "WARNING",
+        "PATH": os.environ["PATH"],
+        "TMPDIR": str(folder),
     }
 
 
 @contextmanager
-def ministack(folder: Path, **environment: str) -> Iterator[str]:
+def _launched(folder: Path, **settings: object) -> Iterator[str]:
+    """Run ministack as the role does, by its launcher, with the secret ``SECRET``, and give its URL."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    root, file = folder / "root", folder / "ministack.json"
+    for path in (root, file):
+        path.touch(mode=0o600)
+    root.write_text(f"[root]\naws_access_key_id = test\naws_secret_access_key = {SECRET}\n")
+    content = {
+        "authorizations": None,
+        "environment": settings_of(folder, port),
+        "publish_on": ["127.0.0.1"],
+        "root": str(root),
+        "strict": None,
+    }
+    file.write_text(json.dumps(content | settings))
+    command = [sys.executable, str(LOCAL_CLOUD / "launcher.py"), str(file)]
+    with server(command, {}, f"{url}/_ministack/health", folder / "ministack.log"):
+        yield url
+
+
+def ministack(folder: Path) -> AbstractContextManager[str]:
     """Run the local cloud's emulator without containers and without IAM enforcement, and give its URL."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    program = str(Path(sys.executable).with_name("ministack"))
-    settings = settings_of(folder, port) | environment
-    with server([program], settings, f"{url}/_ministack/health", folder / "ministack.log"):
-        yield url
+    return _launched(folder)
 
 
-@contextmanager
-def strict_ministack(folder: Path, **settings: float) -> Iterator[str]:
+def strict_ministack(folder: Path, **settings: float) -> AbstractContextManager[str]:
     """Run the same behind the strict layer, with these settings of it; what it refuses is in ``strict.jsonl``."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "strict", str(folder / "strict.jsonl"), json.dumps(settings)]
-    environment = settings_of(folder, port) | {"PYTHONPATH": str(STRICT)}
-    with server(command, environment, f"{url}/_ministack/health", folder / "ministack.log"):
-        yield url
+    return _launched(folder, strict=settings)
 
 
-AUTHORIZING = """
-import runpy, sys
-from pathlib import Path
-import authorization
-authorization.install(Path(sys.argv[1]))
-sys.argv = ["ministack"]
-runpy.run_module("ministack", run_name="__main__")
-"""
-
-
-@contextmanager
-def authorizing_ministack(folder: Path) -> Iterator[str]:
+def authorizing_ministack(folder: Path) -> AbstractContextManager[str]:
     """Run the same with IAM enforcement as on the local cloud; the authorizations are in ``authorizations.jsonl``."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-c", AUTHORIZING, str(folder / "authorizations.jsonl")]
-    environment = settings_of(folder, port) | {"PYTHONPATH": str(STRICT), "AUTH": "true"}
-    with server(command, environment, f"{url}/_ministack/health", folder / "ministack.log"):
-        yield url
+    return _launched(folder, authorizations=str(folder / "authorizations.jsonl"))
 
 
 @contextmanager

@@ -38,7 +38,7 @@ class Cloud:
             region_name=servers.REGION,
             endpoint_url=self.url,
             aws_access_key_id=key,
-            aws_secret_access_key=secret or "of-root",
+            aws_secret_access_key=secret or servers.SECRET,
         )
 
     def user(self, name: str, service: str, *actions: str) -> Any:

@@ -189,6 +189,29 @@ def test_tags_of_something_new_are_authorized_on_it(  # noqa: PLR0917
     assert tagging not in {name for name, _ in required(authorization, service, action, untagged, bare)}
 
 
+def test_a_role_is_authorized_with_its_permissions_boundary(authorization: ModuleType) -> None:
+    """That of the request, or that which the role has."""
+    role, boundary = {"RoleName": "r"}, f"{IAM}policy/boundary"
+    key = {"iam:PermissionsBoundary": boundary}
+    for action in ("iam:CreateRole", "iam:PutRolePermissionsBoundary"):
+        assert list(required(authorization, "iam", action, {**role, "PermissionsBoundary": boundary}).values()) == [key]
+    assert list(required(authorization, "iam", "iam:CreateRole", role).values()) == [{}]
+
+
+@pytest.mark.parametrize(("given", "key"), [("true", "true"), ("false", "false"), (None, "false")])
+def test_a_new_network_interface_is_authorized_with_whether_its_address_is_public(
+    authorization: ModuleType, given: str | None, key: str
+) -> None:
+    parameters = {"NetworkInterface.1.AssociatePublicIpAddress": given} if given else {}
+    found = required(authorization, "ec2", "ec2:RunInstances", parameters)
+    assert found["ec2:RunInstances", f"{EC2}network-interface/*"] == {"ec2:AssociatePublicIpAddress": key}
+
+
+def test_an_image_is_authorized_with_whether_it_is_public(authorization: ModuleType) -> None:
+    found = required(authorization, "ec2", "ec2:RunInstances", {"ImageId": "ami-0123456789abcdef0"})
+    assert found["ec2:RunInstances", f"arn:aws:ec2:{REGION}::image/ami-0123456789abcdef0"] == {"ec2:Public": "true"}
+
+
 def test_alarms_are_authorized_one_by_one(authorization: ModuleType) -> None:
     found = required(authorization, "monitoring", "cloudwatch:DeleteAlarms", body={"AlarmNames": ["a", "b"]})
     prefix = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:"

@@ -111,9 +111,7 @@ class Cloud:
     def client(self, service: Any, key: str = "", secret: str = "") -> Any:
         """Return a client of `service`: as the deployer, or with another access key."""
         if not key:
-            ini = configparser.ConfigParser()
-            ini.read(self.folder / "aws/credentials")
-            key, secret = ini["local"]["aws_access_key_id"], ini["local"]["aws_secret_access_key"]
+            key, secret = self.access_key("credentials", "local")
         return boto3.client(
             service,
             region_name=REGION,
@@ -124,7 +122,13 @@ class Cloud:
 
     def root(self, service: Any) -> Any:
         """Return a client of `service` as the account's root user, to whom no policy applies."""
-        return self.client(service, self.account, "any")
+        return self.client(service, *self.access_key("root", "root"))
+
+    def access_key(self, file: str, profile: str) -> tuple[str, str]:
+        """Return the access key of a profile, and its secret."""
+        ini = configparser.ConfigParser(interpolation=None)
+        ini.read(self.folder / "aws" / file)
+        return ini[profile]["aws_access_key_id"], ini[profile]["aws_secret_access_key"]
 
     def engine(self) -> docker.DockerClient:
         """Return the client of the container engine."""
@@ -274,7 +278,7 @@ def test_a_second_start_changes_nothing(started: Cloud) -> None:
 
 
 def test_keys_are_for_their_owner_only(started: Cloud) -> None:
-    for name in ("ssh/id_ed25519", "tls/key.pem", "tls/ca-key.pem", "aws/credentials", "ministack.json"):
+    for name in ("ssh/id_ed25519", "tls/key.pem", "tls/ca-key.pem", "aws/credentials", "aws/root", "ministack.json"):
         assert (started.folder / name).stat().st_mode & 0o777 == 0o600, name
     assert started.folder.stat().st_mode & 0o777 == 0o700
 
@@ -282,6 +286,15 @@ def test_keys_are_for_their_owner_only(started: Cloud) -> None:
 def test_the_playbooks_user_is_not_root(started: Cloud) -> None:
     identity = started.client("sts").get_caller_identity()
     assert identity["Arn"] == f"arn:aws:iam::{started.account}:user/deployer"
+
+
+def test_the_root_user_has_a_secret_of_this_cloud(started: Cloud) -> None:
+    key, secret = started.access_key("root", "root")
+    assert (key, len(secret)) == (started.account, 40)
+    assert started.root("sts").get_caller_identity()["Arn"] == f"arn:aws:iam::{key}:root"
+    for wrong in ("test", "any", secret.swapcase()):
+        with pytest.raises(botocore.exceptions.ClientError, match="SignatureDoesNotMatch"):
+            started.client("sts", key, wrong).get_caller_identity()
 
 
 def test_iam_is_enforced(started: Cloud) -> None:

@@ -541,7 +541,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Callable[
                 region_name=servers.REGION,
                 endpoint_url=url,
                 aws_access_key_id="test",
-                aws_secret_access_key="of-root",
+                aws_secret_access_key=servers.SECRET,
                 config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
             )
 
@@ -623,7 +623,7 @@ def throttled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
                 region_name=servers.REGION,
                 endpoint_url=url,
                 aws_access_key_id="test",
-                aws_secret_access_key="of-root",
+                aws_secret_access_key=servers.SECRET,
                 config=Config(retries={"total_max_attempts": 2}),
             )
 
@@ -637,7 +637,7 @@ def test_a_connection_that_is_cut_ends_without_an_answer_and_the_sdk_tries_again
             region_name=servers.REGION,
             endpoint_url=url,
             aws_access_key_id="test",
-            aws_secret_access_key="of-root",
+            aws_secret_access_key=servers.SECRET,
             config=Config(retries={"total_max_attempts": 15, "mode": "standard"}),
         )
         assert [client.get_caller_identity()["Account"] for _ in range(5)] == ["000000000000"] * 5

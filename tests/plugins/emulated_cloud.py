@@ -14,6 +14,8 @@ import boto3
 from ansible.module_utils import basic
 from botocore.config import Config
 
+from tests import servers
+
 MODULES = "ansible_collections.csv_to_aurora.aws.plugins.modules"
 
 REGION = "eu-west-1"
@@ -104,7 +106,7 @@ class Cloud:
             "endpoint_url": self.endpoint,
             "region": REGION,
             "access_key": "test",
-            "secret_key": "a-secret-of-the-tests",
+            "secret_key": servers.SECRET,
         }
 
     @property
@@ -120,6 +122,6 @@ class Cloud:
             endpoint_url=self.endpoint,
             region_name=REGION,
             aws_access_key_id="test",
-            aws_secret_access_key="a-secret-of-the-tests",
+            aws_secret_access_key=servers.SECRET,
             config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
         )

@@ -18,6 +18,8 @@ import pytest
 from emulated_cloud import Cloud
 from playbook_runner import PROJECT, run_playbook
 
+from tests import servers
+
 PLAYBOOK = """
 - name: Work alone
   hosts: localhost
@@ -143,7 +145,7 @@ def boto3_command(cloud: Cloud, call: str) -> str:
     """Return a command that does something with SSM."""
     client = (
         f"boto3.client('ssm', endpoint_url='{cloud.endpoint}', region_name='eu-west-1', aws_access_key_id='test', "
-        "aws_secret_access_key='x')"
+        f"aws_secret_access_key='{servers.SECRET}')"
     )
     return shlex.join([sys.executable, "-c", f"import boto3; ssm = {client}; {call}"])
 

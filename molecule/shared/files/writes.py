@@ -3,6 +3,7 @@
     writes.py http://127.0.0.1:4566 eu-west-1 [SINCE]
 
 SINCE is a time in seconds since 1970; without it, all are printed that the record still has.
+The root user's access key is in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of the environment.
 The record is CloudTrail's LookupEvents, which answers with 50 calls at a time and knows the name of a
 call only where that is in the URL or in a header; for EC2, IAM and RDS it is among the parameters.
 """
@@ -10,11 +11,16 @@ call only where that is in the URL or in a header; for EC2, IAM and RDS it is am
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 READS = re.compile(r"(?:Get|List|Describe|Head|Filter|Lookup|BatchGet|Simulate)[A-Z]|AssumeRole")
 # IAM keeps its record in the first region, wherever the stack is.
@@ -30,15 +36,8 @@ def recorded(endpoint: str, region: str, since: float) -> Iterator[dict[str, Any
             "LookupAttributes": [{"AttributeKey": "ReadOnly", "AttributeValue": "false"}],
             "StartTime": since,
         }
-        request = urllib.request.Request(  # noqa: S310  # the endpoint is the test's own
-            endpoint,
-            data=json.dumps(query | ({"EndTime": end} if end is not None else {})).encode(),
-            headers={
-                "Content-Type": "application/x-amz-json-1.1",
-                "X-Amz-Target": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents",
-                "Authorization": f"AWS4-HMAC-SHA256 Credential=test/20200101/{region}/cloudtrail/aws4_request",
-            },
-        )
+        # Not by boto3, which rounds times to seconds.
+        request = signed(endpoint, region, json.dumps(query | ({"EndTime": end} if end is not None else {})))
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             events = [event for event in json.load(answer)["Events"] if event["EventId"] not in seen]
         if not events:
@@ -46,6 +45,18 @@ def recorded(endpoint: str, region: str, since: float) -> Iterator[dict[str, Any
         seen.update(event["EventId"] for event in events)
         end = events[-1]["EventTime"]
         yield from events
+
+
+def signed(endpoint: str, region: str, body: str) -> urllib.request.Request:
+    """Return a signed request for events of the record."""
+    headers = {
+        "Content-Type": "application/x-amz-json-1.1",
+        "X-Amz-Target": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents",
+    }
+    request = AWSRequest("POST", endpoint, headers, body)
+    key = Credentials(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
+    SigV4Auth(key, "cloudtrail", region).add_auth(request)
+    return urllib.request.Request(endpoint, body.encode(), dict(request.headers))  # noqa: S310 # the test's own
 
 
 def name(event: dict[str, Any]) -> str:

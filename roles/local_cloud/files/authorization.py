@@ -161,6 +161,30 @@ def specified_tags(request: Request, kind: str) -> dict[str, str | list[str]]:
     return {}
 
 
+def image_keys(identifier: str) -> dict[str, str]:
+    """Return the condition key that tells a public image from others; nothing for what is no image."""
+    from ministack.services import ec2  # noqa: PLC0415
+
+    if not identifier.startswith("ami-"):
+        return {}
+    # What is not registered here is one of the public images that every emulator has.
+    image = ec2._images.get(identifier)  # noqa: SLF001
+    return {"ec2:Public": "true" if image is None else ec2._image_view(image)["IsPublic"]}  # noqa: SLF001
+
+
+def new_interface(request: Request, kind: str) -> dict[str, str]:
+    """Return the condition key of a network interface that a launch creates; nothing for other kinds.
+
+    Only a new interface can be given a public address:
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceNetworkInterfaceSpecification.html
+    """
+    if kind != "network-interface":
+        return {}
+    text = json.dumps([dict(request.parameters), launch_template(request).get("Versions", [])[-1:]])
+    asked = re.search(r'AssociatePublicIpAddress": "?true', text)
+    return {"ec2:AssociatePublicIpAddress": "true" if asked else "false"}
+
+
 def launch_template(request: Request) -> dict[str, Any]:
     """Return the launch template that a call names; empty where it names none."""
     from ministack.services import ec2  # noqa: PLC0415
@@ -244,16 +268,17 @@ def ec2_checks(request: Request, action: str) -> Iterator[Check]:
     """Yield the authorizations that an EC2 call requires."""
     name = action.partition(":")[2]
     prefix = f"arn:aws:ec2:{request.region}:{request.account}:"
-    if name in {"DescribeInstanceAttribute", "DescribeVpcAttribute"}:
+    if name in {"DescribeInstanceAttribute", "DescribeVpcAttribute", "GetConsoleOutput"}:
         for identifier in named_identifiers(request, name):
-            yield Check(action, f"{prefix}{KINDS[identifier.rpartition('-')[0]]}/{identifier}")
+            arn = f"{prefix}{KINDS[identifier.rpartition('-')[0]]}/{identifier}"
+            yield Check(action, arn, resource_tags(identifier))
         return
     if name.startswith(("Describe", "Get")):
         yield Check(action, "*")
         return
     for kind in CREATED.get(name, []):
         tags = specified_tags(request, kind)
-        yield Check(action, f"{prefix}{kind}/*", tags)
+        yield Check(action, f"{prefix}{kind}/*", {**tags, **new_interface(request, kind)})
         if tags:
             yield Check("ec2:CreateTags", f"{prefix}{kind}/*", {**tags, "ec2:CreateAction": name})
     if key := request.parameters.get("KeyName"):
@@ -265,7 +290,8 @@ def ec2_checks(request: Request, action: str) -> Iterator[Check]:
     for identifier in named_identifiers(request, name):
         kind = KINDS[identifier.rpartition("-")[0]]
         owned = f"arn:aws:ec2:{request.region}::" if kind == "image" else prefix
-        yield Check(action, f"{owned}{kind}/{identifier}", {**tags, **resource_tags(identifier)})
+        keys = {**tags, **resource_tags(identifier), **image_keys(identifier)}
+        yield Check(action, f"{owned}{kind}/{identifier}", keys)
     if name == "CreateVpcEndpoint" and associates_hosted_zone(request):
         yield Check("route53:AssociateVPCWithHostedZone", HOSTED_ZONE)
     if role := passed_role(request, name):
@@ -295,11 +321,23 @@ def rds_checks(request: Request, action: str) -> Iterator[Check]:
             yield Check("rds:AddTagsToResource", resource, tags)
 
 
+def role_boundary(request: Request) -> dict[str, str]:
+    """Return the condition key of a role's permissions boundary: that of the request, or that which the role has.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+    """
+    from ministack.services import iam  # noqa: PLC0415
+
+    role = iam._roles.get(request.parameters.get("RoleName", "")) or {}  # noqa: SLF001
+    boundary = request.parameters.get("PermissionsBoundary") or role.get("PermissionsBoundary")
+    return {"iam:PermissionsBoundary": boundary} if boundary else {}
+
+
 def iam_checks(request: Request, action: str, resource: str) -> Iterator[Check]:
     """Yield the authorizations that an IAM call requires."""
     profile = request.parameters.get("InstanceProfileName")
     if not profile:
-        yield Check(action, resource)
+        yield Check(action, resource, role_boundary(request))
         return
     yield Check(action, f"arn:aws:iam::{request.account}:instance-profile/{profile}")
     if action == "iam:AddRoleToInstanceProfile":
@@ -453,6 +491,21 @@ def hide_tags_of_functions() -> None:
     lambda_svc._get_function = answer  # noqa: SLF001
 
 
+def tag_flow_logs() -> None:
+    """Have ministack read the tags of new flow logs by the name that EC2 has for them, vpc-flow-log.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TagSpecification.html
+    """
+    from ministack.services import ec2  # noqa: PLC0415
+
+    read = ec2._parse_tag_specs  # noqa: SLF001
+
+    def answer(params: Mapping[str, Any], kind: str, *positional: Any, **named: Any) -> Any:
+        return read(params, "vpc-flow-log" if kind == "flow-log" else kind, *positional, **named)
+
+    ec2._parse_tag_specs = answer  # noqa: SLF001
+
+
 def install(record: Path) -> None:
     """Have ministack require the authorizations that AWS requires, from now on.
 
@@ -502,3 +555,4 @@ def install(record: Path) -> None:
     iam_evaluator.enforce = enforce_each
     hide_missing_objects()
     hide_tags_of_functions()
+    tag_flow_logs()

@@ -18,6 +18,8 @@ trap 'rm -rf --one-file-system "$work"' EXIT
 # A session of its own: mmdebstrap signals its whole process group when it fails.
 setsid --wait mmdebstrap --quiet --format=directory --variant="$variant" --include="$packages" \
     --dpkgopt=force-unsafe-io --aptopt="$apt_conf" "$suite" "$work/root" ${mirror:+"$mirror"} </dev/null
+# mmdebstrap leaves APT_CONF in the image, where the password of a proxy is not to be.
+rm -f "$work/root/etc/apt/apt.conf.d/99mmdebstrap"
 for pattern in $remove; do
     # shellcheck disable=SC2086 # the pattern has to expand
     rm -rf "$work/root"/$pattern

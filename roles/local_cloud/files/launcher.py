@@ -3,15 +3,19 @@
 ministack takes its settings from the environment, passes its whole environment and its interpreter to the functions
 that it runs, and publishes the ports of its database containers on every interface of the machine. So this starts it
 with exactly the environment of a settings file, provides functions with boto3 and no other package, as AWS does, binds
-every published port to given addresses only, and authorizes each call on the resources that it names.
+every published port to given addresses only, listens on loopback only, refuses what is not signed, and authorizes each
+call on the resources that it names.
 """
 
 from __future__ import annotations
 
+import configparser
+import ipaddress
 import json
 import os
 import runpy
 import shutil
+import socket
 import sys
 from collections.abc import Sequence
 from importlib.metadata import Distribution, distribution
@@ -19,9 +23,14 @@ from pathlib import Path
 from typing import Any
 
 import authorization
+import console
+import gate
 import strict
 from docker.models.containers import ContainerCollection
 from packaging.requirements import Requirement
+
+CLOSED = {"BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
+"""ministack's settings for the addresses and services that it listens on, the same for every local cloud."""
 
 
 def bind_published_ports(addresses: Sequence[str]) -> None:
@@ -41,6 +50,33 @@ def bind_published_ports(addresses: Sequence[str]) -> None:
         return create(self, image, command, **kwargs)
 
     ContainerCollection.create = create_bound
+
+
+def listen_on_loopback_only() -> None:
+    """Refuse to listen on any other address of this machine, whatever service of ministack wants to.
+
+    Its MQTT, SFTP and database proxies listen on every interface by default.
+    """
+    listen = socket.socket.listen
+
+    def listen_on_loopback(self: socket.socket, *arguments: int) -> None:
+        address = self.getsockname()
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not ipaddress.ip_address(address[0]).is_loopback:
+            raise PermissionError(f"the local cloud listens on loopback only, not on {address[0]} port {address[1]}")
+        listen(self, *arguments)
+
+    socket.socket.listen = listen_on_loopback  # type: ignore[assignment, method-assign]
+
+
+def root_secret(credentials: Path) -> str:
+    """Return the secret access key of the root user.
+
+    Raises:
+        KeyError: When the file or its section `root` is missing.
+    """
+    ini = configparser.ConfigParser(interpolation=None)
+    ini.read(credentials)
+    return ini["root"]["aws_secret_access_key"]
 
 
 def distributions(name: str) -> dict[str, Distribution]:
@@ -87,9 +123,9 @@ def main(arguments: Sequence[str]) -> None:
     """Run ministack in the foreground.
 
     Args:
-        arguments: One path: a JSON file with `environment` (an object of strings), `publish_on` (a list of
-            addresses), `authorizations` (the file that records each authorization) and `strict` (the settings of the
-            strict layer, null without it).
+        arguments: One path: a JSON file with `environment` (an object of strings), `root` (the credentials file of the
+            root user), `publish_on` (a list of addresses), `authorizations` (the file that records each authorization,
+            null where IAM is not enforced) and `strict` (the settings of the strict layer, null without it).
 
     Raises:
         SystemExit: When there is not exactly one argument, or when ministack ends.
@@ -98,14 +134,21 @@ def main(arguments: Sequence[str]) -> None:
         raise SystemExit("usage: launcher.py SETTINGS.json")
     settings = json.loads(Path(arguments[0]).read_text())
     os.environ.clear()
-    os.environ.update(settings["environment"])
+    os.environ.update(settings["environment"] | CLOSED)
+    secret = root_secret(Path(settings["root"]))
     bind_published_ports(settings["publish_on"])
+    listen_on_loopback_only()
     give_functions_boto3_only(Path(os.environ["TMPDIR"]) / "function-packages")
     sys.argv = ["ministack"]
     # Only now: ministack reads its environment when it is imported.
-    authorization.install(Path(settings["authorizations"]))
+    if settings["authorizations"] is not None:
+        os.environ["AUTH"] = "true"
+        authorization.install(Path(settings["authorizations"]))
+    console.install()
     if settings["strict"] is not None:
         strict.install(Path(os.environ["TMPDIR"]) / "strict.jsonl", **settings["strict"])
+    # Last: what it refuses is seen by none of the others.
+    gate.install(secret)
     runpy.run_module("ministack", run_name="__main__")
 
 

@@ -1,18 +1,23 @@
 """Register a container image as an AMI, once.
 
 amazon.aws.ec2_ami cannot: after the registration it requests the image's product codes, which ministack lacks.
-Credentials, region and endpoint come from the environment.
+Region, endpoint and the file with the profile `root` come from the environment.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import platform
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import boto3
+
+
+def publish(ec2: Any, image: str) -> None:
+    """Make an image public, as those are that stacks on AWS use: the deployer may start no others."""
+    ec2.modify_image_attribute(ImageId=image, LaunchPermission={"Add": [{"Group": "all"}]})
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -28,11 +33,11 @@ def main(arguments: Sequence[str]) -> None:
     if len(arguments) != 2:
         raise SystemExit("usage: register_image.py NAME IMAGE")
     name, image = arguments
-    # An exported profile for AWS does not exist here.
-    os.environ.pop("AWS_PROFILE", None)
-    ec2 = boto3.client("ec2")
+    # By its name, so that access keys and a profile for AWS in the shell do not matter.
+    ec2 = boto3.Session(profile_name="root").client("ec2")
     found = ec2.describe_images(Filters=[{"Name": "name", "Values": [name]}])["Images"]
     if found:
+        publish(ec2, found[0]["ImageId"])
         sys.stdout.write(json.dumps({"image_id": found[0]["ImageId"], "changed": False}))
         return
     made = ec2.register_image(
@@ -43,6 +48,7 @@ def main(arguments: Sequence[str]) -> None:
         VirtualizationType="hvm",
         RootDeviceName="/dev/xvda",
     )
+    publish(ec2, made["ImageId"])
     sys.stdout.write(json.dumps({"image_id": made["ImageId"], "changed": True}))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +13,8 @@ type Image = Mapping[str, Any]
 
 CLIENT_FILES = ("ca.pem", "ssh/id_ed25519", "ssh/id_ed25519.pub", "aws/credentials", "aws/config")
 """The files that clients of a local cloud use."""
+APT_OPTION = re.compile(r"Acquire::(Check-Valid-Until|Check-Date|Retries|https?::Proxy(::[^ ]+)?) ")
+"""The options of apt without which an image cannot be built, or its packages not installed."""
 
 
 def _digest(parts: Iterable[object]) -> str:
@@ -24,6 +27,20 @@ def _content(path: str) -> str:
 
 def _files(pattern: str) -> list[str]:
     return sorted(path for path in glob.glob(pattern) if Path(path).is_file())  # noqa: PTH207 # skips hidden files
+
+
+def apt_configuration(lines: Sequence[str], *, passwords: bool = False) -> str:
+    """Return the part of this machine's apt configuration that images need too: proxies, validity, retries.
+
+    Args:
+        lines: The output of `apt-config dump`.
+        passwords: Keep the user names and passwords of proxies. Not for what becomes part of an image, which others
+            than the owner of this configuration can read.
+    """
+    kept = [line for line in lines if APT_OPTION.match(line)]
+    if not passwords:
+        kept = [re.sub(r"(?<=://)[^\"]*@", "", line) for line in kept]
+    return "".join(f"{line}\n" for line in kept)
 
 
 def package_bases(images: Sequence[Image], mirror: str, script: str) -> dict[str, str]:
@@ -111,6 +128,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
         return {
+            "local_cloud_apt_configuration": apt_configuration,
             "local_cloud_bases": bases,
             "local_cloud_client_files": client_files,
             "local_cloud_digest": digest,
