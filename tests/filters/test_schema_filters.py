@@ -25,8 +25,14 @@ RESULTS: list[list[dict[str, Any]]] = [
     [{"name": "shop"}],
     [{"name": "customer"}, {"name": "csv_import"}],
     [
-        {"name": "importer", "plugin": SHA2, "plugin_string": "", "tls": "ANY"},
-        {"name": "reader", "plugin": "AWSAuthenticationPlugin", "plugin_string": "RDS", "tls": ""},
+        {"name": "importer", "plugin": SHA2, "plugin_string": "", "tls": "ANY", "max_connections": 7},
+        {
+            "name": "reader",
+            "plugin": "AWSAuthenticationPlugin",
+            "plugin_string": "RDS",
+            "tls": "",
+            "max_connections": 0,
+        },
     ],
     [
         privilege("importer", "shop.csv_import", "UPDATE"),
@@ -57,6 +63,7 @@ def test_what_there_is_by_name(schema: ModuleType) -> None:
         "plugin": "AWSAuthenticationPlugin",
         "plugin_string": "RDS",
         "tls": "",
+        "max_connections": 0,
         "privileges": {},
     }
 
@@ -69,11 +76,18 @@ def test_privileges_of_the_account_for_all_hosts(schema: ModuleType) -> None:
 
 
 def test_a_user_with_a_password(schema: ModuleType) -> None:
-    user = {"name": "importer", "password": "p", "plugin": "", "privileges": {"csv_import": ["update", "INSERT"]}}
+    user = {
+        "name": "importer",
+        "password": "p",
+        "plugin": "",
+        "max_connections": 9,
+        "privileges": {"csv_import": ["update", "INSERT"]},
+    }
     assert schema.schema_user_desired(user, "shop", SHA2) == {
         "plugin": SHA2,
         "plugin_string": "",
         "tls": "ANY",
+        "max_connections": 9,
         "privileges": {"shop.csv_import": ["INSERT", "UPDATE"]},
         "password": "accepted",
     }
@@ -86,6 +100,7 @@ def test_a_user_with_a_plugin_has_no_password(schema: ModuleType) -> None:
         "plugin": plugin,
         "plugin_string": "RDS",
         "tls": "ANY",
+        "max_connections": 0,
         "privileges": {},
     }
 

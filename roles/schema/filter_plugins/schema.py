@@ -41,6 +41,7 @@ def schema_current(results: Sequence[Sequence[Row]]) -> dict[str, dict[str, Stat
                 "plugin": row["plugin"],
                 "plugin_string": row["plugin_string"],
                 "tls": row["tls"],
+                "max_connections": row["max_connections"],
                 "privileges": privileges.get(row["name"], {}),
             }
             for row in results[USERS]
@@ -61,6 +62,7 @@ def schema_user_desired(user: Mapping[str, Any], database: str, plugin: str) -> 
         "plugin": own or plugin,
         "plugin_string": user.get("plugin_string") or "" if own else "",
         "tls": "ANY",
+        "max_connections": int(user.get("max_connections") or 0),
         "privileges": {
             f"{database}.{table}": sorted(str(one).upper() for one in granted)
             for table, granted in user["privileges"].items()
