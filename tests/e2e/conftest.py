@@ -142,12 +142,19 @@ class Stack:
             service,
             region_name="eu-west-1",
             endpoint_url=config["profile local"]["endpoint_url"],
-            aws_access_key_id=self.account,
-            aws_secret_access_key="test",
+            aws_access_key_id=self.root[0],
+            aws_secret_access_key=self.root[1],
         )
 
+    @property
+    def root(self) -> tuple[str, str]:
+        """The access key of the root user, and its secret."""
+        key = ConfigParser(interpolation=None)
+        key.read(self.folder / "aws/root")
+        return key["root"]["aws_access_key_id"], key["root"]["aws_secret_access_key"]
+
     def secret_values(self) -> dict[str, str]:
-        """The passwords of the stack, by the name of their secret, and the deployer's secret access key."""
+        """The passwords of the stack, by the name of their secret, and the deployer's and root's secret access keys."""
         client = self.client("secretsmanager")
         values = {}
         for secret in client.list_secrets()["SecretList"]:
@@ -155,7 +162,7 @@ class Stack:
             values[secret["Name"]] = content.get("rds_password") or content["password"]
         credentials = ConfigParser()
         credentials.read(self.folder / "aws/credentials")
-        return {**values, "deployer": credentials["local"]["aws_secret_access_key"]}
+        return {**values, "root": self.root[1], "deployer": credentials["local"]["aws_secret_access_key"]}
 
     def _learn_secrets(self) -> None:
         """Add the current secrets to those seen before; there are none while no local cloud answers."""
@@ -232,7 +239,13 @@ class Stack:
         """The calls since a time that could have changed something, by the local cloud's own record."""
         program = [sys.executable, str(ROOT / "molecule/shared/files/writes.py")]
         endpoint = self.client("sts").meta.endpoint_url
-        done = subprocess.run([*program, endpoint, "eu-west-1", str(since)], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [*program, endpoint, "eu-west-1", str(since)],
+            env=os.environ | dict(zip(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), self.root, strict=True)),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         return list(json.loads(done.stdout))
 
     def containers(self, kind: str = "") -> list[Any]:

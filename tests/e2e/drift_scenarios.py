@@ -12,10 +12,8 @@ import subprocess
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore import xform_name
 
 from tests.e2e.conftest import ACCOUNT, FUNCTION
@@ -44,18 +42,7 @@ class Operator:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of the root user."""
-        return boto3.client(  # type: ignore[call-overload] # the stubs want a literal
-            service,
-            region_name="eu-west-1",
-            endpoint_url=self.stack.client("sts").meta.endpoint_url,
-            aws_access_key_id=self.account,
-            aws_secret_access_key="of-root",
-        )
-
-    @cached_property
-    def account(self) -> str:
-        """The account id, which is also the access key of the root user."""
-        return str(self.stack.client("sts").get_caller_identity()["Account"])
+        return self.stack.client(service)
 
     def id(self, what: str, name: str) -> str:
         """The id of the EC2 resource of a type, such as Subnet, whose tag Name has this value."""
@@ -258,6 +245,11 @@ def flow_log_role_may_read_everything(operator: Operator) -> None:
 
 
 @names(f"network: update IAM role {STACK}-flow-logs")
+def flow_log_role_without_boundary(operator: Operator) -> None:
+    operator.iam.delete_role_permissions_boundary(RoleName=f"{STACK}-flow-logs")
+
+
+@names(f"network: update IAM role {STACK}-flow-logs")
 def flow_log_policy_changed(operator: Operator) -> None:
     operator.policy(f"{STACK}-flow-logs", "write-flow-logs")
 
@@ -371,6 +363,11 @@ def key_pair_deleted(operator: Operator) -> None:
 @names(f"app_host: update IAM role {STACK}-app")
 def host_policy_removed(operator: Operator) -> None:
     operator.iam.delete_role_policy(RoleName=f"{STACK}-app", PolicyName="read-application-secret")
+
+
+@names(f"app_host: update IAM role {STACK}-app")
+def host_role_without_boundary(operator: Operator) -> None:
+    operator.iam.delete_role_permissions_boundary(RoleName=f"{STACK}-app")
 
 
 @names(f"app_host: update IAM role {STACK}-app")
@@ -553,6 +550,11 @@ def queue_tag_removed(operator: Operator) -> None:
 @names(f"importer: create SQS queue {FUNCTION}-dead-letters")
 def queue_deleted(operator: Operator) -> None:
     operator.sqs.delete_queue(QueueUrl=operator.queue())
+
+
+@names(f"importer: update IAM role {FUNCTION}")
+def function_role_without_boundary(operator: Operator) -> None:
+    operator.iam.delete_role_permissions_boundary(RoleName=FUNCTION)
 
 
 @names(f"importer: update IAM role {FUNCTION}")

@@ -20,7 +20,7 @@ import pytest
 
 from tests import servers
 from tests.e2e.account_inventory import account_inventory, left
-from tests.e2e.conftest import ACCOUNT, ROOT, Run, Stack
+from tests.e2e.conftest import ROOT, Run, Stack
 from tests.e2e.drift_scenarios import Operator, client_removed, table_dropped, user_dropped
 from tests.e2e.seeds import seed
 
@@ -66,7 +66,7 @@ class Account:
     arguments: tuple[str, ...]
     inventory: str
     url: str
-    root: str = "test"
+    root: tuple[str, str] = ("test", servers.SECRET)
 
     def client(self, service: str) -> Any:
         """Return a boto3 client."""
@@ -74,8 +74,8 @@ class Account:
             service,
             region_name=servers.REGION,
             endpoint_url=self.url,
-            aws_access_key_id=self.root,
-            aws_secret_access_key="of-root",
+            aws_access_key_id=self.root[0],
+            aws_secret_access_key=self.root[1],
         )
 
     def play(self, name: str, **kill: int | str) -> Ended:
@@ -130,7 +130,14 @@ class Account:
 def containerless(folder: Path) -> Iterator[Account]:
     """An account of an emulator without containers, which stores records only and starts within seconds."""
     with servers.ministack(folder) as url:
-        arguments = ("-e", "@tests/e2e/containerless.yml", "-e", f"emulator_url={url}")
+        arguments = (
+            "-e",
+            "@tests/e2e/containerless.yml",
+            "-e",
+            f"emulator_url={url}",
+            "-e",
+            f"emulator_secret={servers.SECRET}",
+        )
         yield Account(Stack(folder), arguments, HOSTS, url)
 
 
@@ -178,7 +185,7 @@ def test_the_tasks_after_which_a_run_is_killed_exist() -> None:
 @pytest.mark.parametrize("task", CONFIGURE_TASKS)
 def test_killed_while_it_configures_the_host_the_next_run_converges(complete: Stack, task: str) -> None:
     url = complete.client("sts").meta.endpoint_url
-    account = Account(complete, (), "inventories/local", url, root=ACCOUNT)
+    account = Account(complete, (), "inventories/local", url, root=complete.root)
     operator = Operator(complete)
     client_removed(operator)
     table_dropped(operator)

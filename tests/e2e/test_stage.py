@@ -66,7 +66,7 @@ class Environment:
             region_name=servers.REGION,
             endpoint_url=self.url,
             aws_access_key_id="test",
-            aws_secret_access_key="of-root",
+            aws_secret_access_key=servers.SECRET,
         )
 
     def refused(self) -> set[tuple[str, str]]:
@@ -85,7 +85,9 @@ def environment(name: str, folder: Path, **faults: float) -> Iterator[Environmen
     with servers.strict_ministack(folder, pace=PACE, **faults) as url:
         # As aws_profile says in tests/e2e/stage.yml.
         (folder / "profiles").write_text(f"[profile emulator]\nregion = {servers.REGION}\nendpoint_url = {url}\n")
-        (folder / "keys").write_text("[emulator]\naws_access_key_id = test\naws_secret_access_key = nothing\n")
+        (folder / "keys").write_text(
+            f"[emulator]\naws_access_key_id = test\naws_secret_access_key = {servers.SECRET}\n"
+        )
         yield Environment(name, Stack(folder), url)
 
 

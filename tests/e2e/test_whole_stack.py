@@ -59,7 +59,10 @@ def test_load_reports_every_row(stack: Stack, tmp_path: Path) -> None:
     )
     report = tmp_path / "report.json"
     run = stack.playbook("load.yml", "-e", json.dumps({"csv": str(file), "load_report": str(report)}))
-    assert "grace@example.com" in run.output
+    # Rows are personal data: shown only where they are asked for.
+    assert "grace@example.com" not in run.output
+    shown = stack.playbook("load.yml", "-e", json.dumps({"csv": str(file), "key": "shown.csv", "load_show": 2}))
+    assert shown.output.count("grace@example.com") == 2
     result = json.loads(report.read_text())
     assert result["key"] == file.name
     assert result["bucket"] == f"csv-to-aurora-local-{ACCOUNT}"

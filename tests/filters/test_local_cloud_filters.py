@@ -26,6 +26,26 @@ def filters(load_filters: Callable[[str], ModuleType]) -> ModuleType:
     return load_filters("local_cloud")
 
 
+LOGIN = "someone:p%40ss@word"
+APT = [
+    'Acquire::http::Proxy "http://cache.example:8080";',
+    f'Acquire::https::Proxy::deb.example "http://{LOGIN}@cache.example:8080/";',
+    'Acquire::Check-Valid-Until "false";',
+    'Acquire::Languages "none";',
+    'DPkg::Options:: "--force-unsafe-io";',
+]
+
+
+def test_images_get_the_proxies_of_apt_without_their_passwords(filters: ModuleType) -> None:
+    assert filters.apt_configuration(APT).splitlines() == [
+        APT[0],
+        'Acquire::https::Proxy::deb.example "http://cache.example:8080/";',
+        APT[2],
+    ]
+    assert filters.apt_configuration(APT, passwords=True).splitlines() == APT[:3]
+    assert filters.apt_configuration([]) == ""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The build context of an image, and the folder of a local cloud."""

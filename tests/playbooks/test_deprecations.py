@@ -36,6 +36,7 @@ def deprecated(folder: Path, url: str, playbook: str, *arguments: str) -> list[s
         "--inventory=inventories/local",
         "--extra-vars=@tests/e2e/containerless.yml",
         f"--extra-vars=emulator_url={url}",
+        f"--extra-vars=emulator_secret={servers.SECRET}",
         "--extra-vars=teardown_confirm=csv-to-aurora-local",
         ANSIBLE_DEPRECATION_WARNINGS="true",
         LOCAL_CLOUD_DIR=str(folder),

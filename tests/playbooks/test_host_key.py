@@ -117,6 +117,9 @@ class Host:
         """Plan and apply the role, as the playbooks do, and return the exit code and the output."""
         if not (self.folder / "roles").exists():
             (self.folder / "roles").symlink_to(PROJECT / "roles")
+        # As if recorded from the console, which an emulated instance does not have.
+        host_key = (self.folder / "host_key.pub").read_text()
+        (self.folder / "known").write_text("".join(f"{instance} {host_key}" for instance in self.instances()))
         connection = {
             "region": servers.REGION,
             "endpoint_url": self.url,
@@ -129,6 +132,7 @@ class Host:
             "app_host_public_key": (self.folder / f"{key}.pub").read_text(),
             "app_host_private_key_file": str(self.folder / key),
             "app_host_inventory_name": "the-host",
+            "app_host_known_hosts_file": str(self.folder / "known"),
             "app_host_user": getpass.getuser(),
             "app_host_wait": False,
             **self.network,

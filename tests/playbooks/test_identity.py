@@ -23,17 +23,31 @@ OWN, OTHER = "111111111111", "222222222222"
 KEY = PROJECT / "tests/e2e/nobody.pub"
 
 
-def run_instance(url: str, account: str, environment: str) -> str:
-    """Run an app host without asking the playbooks, and return its id."""
+def run_instance(url: str, account: str, environment: str, profile: str | None = None, **more: str) -> str:
+    """Run an app host without asking the playbooks, and return its id.
+
+    Args:
+        url: Of the emulator.
+        account: Its account.
+        environment: Of its stack.
+        profile: Its instance profile, otherwise the stack's; empty for none.
+        more: Tags in place of the stack's.
+    """
     client = boto3.client(
-        "ec2", endpoint_url=url, region_name=servers.REGION, aws_access_key_id=account, aws_secret_access_key="any"
+        "ec2",
+        endpoint_url=url,
+        region_name=servers.REGION,
+        aws_access_key_id=account,
+        aws_secret_access_key=servers.SECRET,
     )
     stack = f"csv-to-aurora-{environment}"
-    tags = {"Project": "csv-to-aurora", "Environment": environment, "Role": "app_host", "Name": f"{stack}-app"}
+    tags = {"Project": "csv-to-aurora", "Environment": environment, "Role": "app_host", "Name": f"{stack}-app"} | more
+    name = f"{stack}-app" if profile is None else profile
     made = client.run_instances(
         ImageId=client.describe_images()["Images"][0]["ImageId"],
         MinCount=1,
         MaxCount=1,
+        **({"IamInstanceProfile": {"Name": name}} if name else {}),
         TagSpecifications=[
             {"ResourceType": "instance", "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
         ],
@@ -49,9 +63,12 @@ class Account:
         self.folder, self.url = folder, url
         self.project = checkout(folder / "project")
         self.instance = run_instance(url, OWN, "dev")
-        settings = "region = eu-west-1\nendpoint_url = {}\naws_secret_access_key = any\naws_access_key_id = {}\n"
+        self.known_hosts = folder / "known_hosts"
+        self.know(self.instance)
+        settings = f"region = eu-west-1\nendpoint_url = {url}\naws_secret_access_key = {servers.SECRET}\n"
         profiles = {"default": OTHER, "profile work": OWN}
-        (folder / "config").write_text("".join(f"[{n}]\n{settings.format(url, a)}" for n, a in profiles.items()))
+        keys = "".join(f"[{name}]\n{settings}aws_access_key_id = {own}\n" for name, own in profiles.items())
+        (folder / "config").write_text(keys)
 
     def plan(
         self,
@@ -61,10 +78,20 @@ class Account:
         **variables: Any,
     ) -> tuple[int, str]:
         """Plan the part of configure.yml that needs no SSH; return the exit code and the output."""
-        given = {"aws_account_id": OWN, "ssh_public_key_file": str(KEY), **variables}
+        given = {
+            "aws_account_id": OWN,
+            "ssh_public_key_file": str(KEY),
+            "ssh_known_hosts_file": str(self.known_hosts),
+            **variables,
+        }
         command = ["ansible-playbook", "playbooks/configure.yml", "--check", "--tags=none", "-i", inventory]
         done = self.run(*command, "-e", json.dumps(given), *arguments, environment=environment)
         return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+    def know(self, instance: str) -> None:
+        """Record a host key of an instance, which has no console here to print one on."""
+        with self.known_hosts.open("a") as file:
+            file.write(f"{instance} {KEY.read_text()}")
 
     def hosts(self, environment: dict[str, str], **variables: Any) -> list[str]:
         """Return the app hosts in the inventory of dev."""
@@ -107,7 +134,7 @@ def dynamic_inventory(account: Account) -> Iterator[Path]:
     path.write_text(text)
 
 
-KEYS = {"AWS_ACCESS_KEY_ID": OWN, "AWS_SECRET_ACCESS_KEY": "any", "AWS_SESSION_TOKEN": "any"}
+KEYS = {"AWS_ACCESS_KEY_ID": OWN, "AWS_SECRET_ACCESS_KEY": servers.SECRET, "AWS_SESSION_TOKEN": "any"}
 
 
 @pytest.mark.parametrize(
@@ -124,7 +151,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": OWN, "AWS_SECRET_ACCESS_KEY": "any", "AWS_SESSION_T
 )
 def test_one_setting_reaches_modules_and_inventory(account: Account, profile: str, environment: dict[str, str]) -> None:
     given = environment | ({"AWS_ENDPOINT_URL": account.url} if "AWS_ACCESS_KEY_ID" in environment else {})
-    assert account.hosts(given, aws_profile=profile) == ["csv-to-aurora-dev-app"]
+    assert account.hosts(given, aws_profile=profile) == [account.instance]
     code, output = account.plan(environment=given, aws_profile=profile)
     assert code == 0, output
 
@@ -143,10 +170,11 @@ def test_a_profile_in_the_variables_of_an_environment_is_enough(account: Account
 def test_the_local_cloud_s_profile_in_the_shell_does_not_matter(account: Account) -> None:
     port = int(account.url.rpartition(":")[2])
     number = f"{port - 4566:012d}"
-    run_instance(account.url, number, "local")
+    account.know(run_instance(account.url, number, "local"))
     cloud = account.folder / "cloud"
     (cloud / "aws").mkdir(parents=True)
-    (cloud / "aws/credentials").write_text(f"[local]\naws_access_key_id = {number}\naws_secret_access_key = any\n")
+    key = f"aws_access_key_id = {number}\naws_secret_access_key = {servers.SECRET}\n"
+    (cloud / "aws/credentials").write_text(f"[local]\n{key}")
     (cloud / "aws/config").write_text(f"[profile local]\nregion = eu-west-1\nendpoint_url = {account.url}\n")
     code, output = account.plan(
         inventory="inventories/local",
@@ -201,7 +229,7 @@ def test_an_instance_whose_role_or_name_was_changed_by_hand_is_still_in_the_inve
         endpoint_url=account.url,
         region_name=servers.REGION,
         aws_access_key_id=OWN,
-        aws_secret_access_key="any",
+        aws_secret_access_key=servers.SECRET,
     )
     for key, value in (("Role", "app_host"), ("Name", "csv-to-aurora-dev-app")):
         client.delete_tags(Resources=[account.instance], Tags=[{"Key": key}])

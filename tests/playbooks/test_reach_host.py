@@ -7,6 +7,7 @@ import os
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,6 @@ from tests.playbooks.ssh_server import SshServer, ssh_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 INSTANCE = "i-0123456789abcdef0"
 WAIT = 4
@@ -37,13 +37,23 @@ class Host:
     folder: Path
     server: SshServer
 
-    def reach(self, *arguments: str, home: str = "", environment: dict[str, str] | None = None, **given: Any) -> str:
-        """Return what a run of reach_host.yml says, after its exit code."""
+    def reach(
+        self,
+        *arguments: str,
+        home: str = "",
+        environment: dict[str, str] | None = None,
+        known: bool = True,
+        **given: Any,
+    ) -> str:
+        """Return what a run of reach_host.yml says, after its exit code; ``known`` is whether the host's key is."""
         key = str(self.folder / "key")
+        known_hosts = Path(home or self.folder / "home") / ".ssh/known_hosts.csv-to-aurora-dev"
+        if known and not known_hosts.exists():
+            known_hosts.write_text(f"{INSTANCE} {(self.folder / 'host_key.pub').read_text()}")
         hosts = {"host": {"ansible_host": "127.0.0.1", "ansible_port": self.server.port, "aws_instance_id": INSTANCE}}
         (self.folder / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts}}))
         settings = {
-            "stack_name": "csv-to-aurora-dev",
+            "ssh_known_hosts_file": str(known_hosts),
             "reach_host_timeout": WAIT,
             "ssh_allowed_cidrs": ["203.0.113.7/32"],
             "ssh_public_key_file": f"{key}.pub",
@@ -103,9 +113,14 @@ def agent(*keys: Path) -> Iterator[dict[str, str]]:
 
 def test_a_host_that_accepts_the_key_is_reached(host: Host) -> None:
     assert host.reach().startswith("0 ")
-    known = host.folder / "home/.ssh/known_hosts.csv-to-aurora-dev"
-    found = subprocess.run(["ssh-keygen", "-F", INSTANCE, "-f", str(known)], capture_output=True, text=True, check=True)
-    assert "ssh-ed25519" in found.stdout
+
+
+def test_a_host_whose_key_is_not_known_is_not_logged_in_to(host: Host) -> None:
+    said = host.reach(known=False, reach_host_timeout=LONG)
+    assert said.startswith("2 ")
+    assert f"No host key of {INSTANCE} is in {host.folder}/home/.ssh/known_hosts.csv-to-aurora-dev" in said
+    assert host.server.offered == []
+    assert not (host.folder / "home/.ssh/known_hosts.csv-to-aurora-dev").exists()
 
 
 @pytest.mark.parametrize("arguments", [(), ("--check",)], ids=["run", "plan"])

@@ -561,3 +561,22 @@ def test_durations_and_paths_read_well() -> None:
         "2 h 1 min",
     ]
     assert tidy("ssh -i /a/b/../c/../key u@h, x/../y. '../z' and a..b/../c") == "ssh -i /a/key u@h, y. '../z' and c"
+
+
+def test_nothing_that_steers_a_terminal_reaches_it(tmp_path: Path) -> None:
+    foreign = "a\x1b]0;title\x07\x9b2J\u202etxt.exe\r\nb\tc"
+    playbook = tmp_path / "foreign.yml"
+    tasks = [
+        {"name": "Show", "ansible.builtin.debug": {"msg": foreign}},
+        {"name": "Show a line", "ansible.builtin.debug": {"msg": "{{ line | csv_to_aurora.aws.printable }}"}},
+        {"name": "Fail", "ansible.builtin.fail": {"msg": foreign}},
+    ]
+    playbook.write_text(
+        json.dumps([{"hosts": "localhost", "gather_facts": False, "vars": {"line": "x\x1b\ny"}, "tasks": tasks}])
+    )
+    run = run_playbook(playbook, ANSIBLE_NOCOLOR="1")
+    output = run.stdout + run.stderr
+    assert "a?]0;title??2J?txt.exe\nb\tc" in run.stdout
+    assert "x??y" in run.stdout
+    assert "FAILED: a?]0;title??2J?txt.exe" in output
+    assert not set(output) & set("\x1b\x07\x9b\u202e\r")

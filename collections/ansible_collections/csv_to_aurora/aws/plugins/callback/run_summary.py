@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible import constants, context
 from ansible.plugins.callback import CallbackBase
+from ansible.utils.display import Display
 
 from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.changes import (
     ACTIONS,
@@ -25,6 +26,7 @@ from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.changes import (
     Changes,
     sides,
 )
+from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.printable import PrintableDisplay
 from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.task_results import (
     failure_of,
     fields_of,
@@ -184,6 +186,7 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Start with nothing seen."""
         super().__init__(*args, **kwargs)
+        self._display = PrintableDisplay(Display())
         self.check = bool(context.CLIARGS.get("check"))
         self.seen = Changes()
         self.failures: list[Stop] = []

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from ansible import constants, context
 from ansible.plugins.callback.default import CallbackModule as Default
+from ansible.utils.display import Display
 
 from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.changes import COLOURS, DONE, Change, Changes
+from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.printable import PrintableDisplay
 from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.task_results import (
     arguments_of,
     duration,
@@ -83,6 +85,7 @@ class CallbackModule(Default):
     def __init__(self) -> None:
         """Start with nothing shown."""
         super().__init__()
+        self._display = PrintableDisplay(Display())
         self.seen = Changes()
         self.pending: Play | None = None
         self.heading = ""

@@ -95,9 +95,14 @@ CAUSES = (
         "Correct that line of your SSH configuration: ~/.ssh/config, or ANSIBLE_SSH_ARGS of your shell.",
     ),
     Cause(
+        "host key is known for",
+        "No host key of {instance} is in {known_hosts}. Whatever playbook logs in reads it from the instance's console "
+        "before: run it without --tags and --start-at-task.",
+    ),
+    Cause(
         "REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed",
-        "{instance} answers with another host key than at the first login. Where you know why, forget the first one: "
-        "ssh-keygen -R {instance} -f {known_hosts}",
+        "What answers has another host key than {instance} printed on its console. Where you know why, forget that "
+        "one, and the next run reads the console again: ssh-keygen -R {instance} -f {known_hosts}",
     ),
     Cause(
         "Could not resolve hostname",
