@@ -7,6 +7,7 @@ from typing import Any
 
 import pymysql
 import pytest
+import yaml
 from playbook_runner import PROJECT, run_playbook
 
 from .conftest import PASSWORD, Database
@@ -75,6 +76,23 @@ def test_a_user_has_no_more_connections_than_it_may_have(database: Database, run
     database.query(f"ALTER USER {database.user} WITH MAX_USER_CONNECTIONS 0")
     assert run(limit, "--check") == 1
     assert run({}) == 0
+
+
+def test_the_importer_may_delete_rejects_where_they_are_to_be_deleted(database: Database, run: Run) -> None:
+    grants, more = (
+        yaml.safe_load((PROJECT / f"files/schema/{name}.yml").read_text())["importer"]
+        for name in ("grants", "grants_retention")
+    )
+    both = {name: grants.get(name, []) + more.get(name, []) for name in grants | more}
+    assert run({"privileges": both}) == 1
+    assert run({"privileges": both}) == 0
+    connection = database.server.connect(database.name, user=database.user, password=PASSWORD)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT MIN(import_id) FROM csv_import_reject")
+        cursor.execute("DELETE FROM csv_import_reject WHERE import_id = 0 LIMIT 1")
+    # The setting taken back.
+    assert run({"privileges": grants}) == 1
+    assert run({"privileges": grants}) == 0
 
 
 def test_a_user_goes_from_password_to_plugin_and_back(database: Database, run: Run) -> None:
