@@ -215,7 +215,7 @@ def test_runs_converge_while_calls_are_refused_for_their_rate_and_connections_ar
     with environment("dev", tmp_path, seed=seed, throttled=0.05, cut=0.005) as dev:
         before = dev.resources()
         dev.play("provision.yml")
-        # A call that was carried out and not answered is made again: the next run removes what is there twice.
+        # A call whose answer was lost is repeated, and may have created two of something: the next run removes one.
         dev.play("provision.yml")
         again = dev.play("provision.yml")
         assert again.changed == 0, again.output[-6000:]
