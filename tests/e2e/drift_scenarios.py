@@ -25,7 +25,7 @@ STACK = "csv-to-aurora-local"
 ZONE = "eu-west-1a"
 LAST_ZONE = "eu-west-1b"
 CONFIG = "mysql_client: update file /home/admin/.my.cnf"
-PACKAGES = "mysql_client: update packages default-mysql-client, python3-pymysql"
+PACKAGES = "mysql_client: create packages default-mysql-client"
 HAND = {"Key": "ManagedBy", "Value": "hand"}
 
 

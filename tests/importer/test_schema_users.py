@@ -28,11 +28,13 @@ def run(database: Database, tmp_path: Path) -> Run:
         server = database.server
         user = {"name": database.user, "password": PASSWORD, "privileges": {"customer": ["INSERT"]}, **login}
         variables: dict[str, Any] = {
-            "schema_host": server.host,
-            "schema_port": server.port,
-            "schema_admin_user": server.user,
-            "schema_admin_password": server.password,
-            "schema_ca_file": str(server.ca_file),
+            "schema_login": {
+                "login_host": server.host,
+                "login_port": server.port,
+                "login_user": server.user,
+                "login_password": server.password,
+                "ca_cert": str(server.ca_file),
+            },
             "schema_database": database.name,
             "schema_users": [user],
         }
@@ -76,6 +78,27 @@ def test_a_user_has_no_more_connections_than_it_may_have(database: Database, run
     database.query(f"ALTER USER {database.user} WITH MAX_USER_CONNECTIONS 0")
     assert run(limit, "--check") == 1
     assert run({}) == 0
+
+
+def test_no_statement_has_a_password(database: Database, run: Run) -> None:
+    """The server hides passwords in its logs, Aurora's audit log may not: what it received is what counts."""
+    # An account that exists, one that is new, and a password that somebody changed.
+    database.query("SET GLOBAL log_output = 'TABLE', log_raw = ON, general_log = ON")
+    try:
+        database.query(f"ALTER USER {database.user} IDENTIFIED BY 'changed by hand'")
+        assert run({}) == 1
+        database.query(f"DROP USER {database.user}")
+        assert run({}) == 1
+    finally:
+        database.query("SET GLOBAL general_log = OFF, log_raw = OFF, log_output = 'FILE'")
+    assert lets_in(database)
+    statements = [bytes(text).decode() for (text,) in database.query("SELECT argument FROM mysql.general_log")]
+    database.query("TRUNCATE mysql.general_log")
+    assert any("changed by hand" in statement for statement in statements)
+    changes = [one for one in statements if f"USER '{database.user}'" in one and "IDENTIFIED WITH" in one]
+    assert len(changes) == 2
+    assert all("AS 0x2441243030352" in one for one in changes)
+    assert not any(PASSWORD in statement for statement in statements)
 
 
 def test_the_importer_may_delete_rejects_where_they_are_to_be_deleted(database: Database, run: Run) -> None:

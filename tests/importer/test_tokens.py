@@ -1,7 +1,6 @@
 """IAM authentication tokens: signed for each connection, sent over verified TLS only, never shown."""
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import pytest
 from botocore.exceptions import NoCredentialsError
-from playbook_runner import PROJECT, run_playbook
 
 from csv_importer.aws import TokenSecrets
 from csv_importer.errors import ConfigurationError, TransientError
@@ -136,58 +134,6 @@ def test_a_role_without_credentials_is_transient(database: Database) -> None:
 
     with pytest.raises(TransientError, match=r"no IAM authentication token can be signed \(NoCredentialsError\)"):
         TokenSecrets(Secret(database, 1), sign).credentials()
-
-
-# The playbooks
-
-
-def test_playbooks_read_the_ledger_with_a_token_for_each_connection(
-    database: Database, server: TokenServer, tmp_path: Path
-) -> None:
-    database.importer(MemoryStore(CONTENT)).run(version_of())
-    (row,) = database.ledger()
-    counter = tmp_path / "tokens"
-    option_file = tmp_path / "my.cnf"
-    option_file.write_text(f"[client]\nuser = {database.user}\n")
-    variables = {
-        "stack_login": {
-            "login_host": "127.0.0.1",
-            "login_port": server.port,
-            "login_db": database.name,
-            "config_file": str(option_file),
-            "ca_cert": str(database.server.ca_file),
-            "check_hostname": True,
-        },
-        "stack_login_password_command": ["sh", "-c", f"echo >> {counter}; echo token-$(wc -l < {counter})"],
-        "ledger_title": "Imports",
-        "ledger_where": "TRUE",
-        "ledger_values": {},
-        "ledger_limit": 1,
-    }
-    # The first wait is for an attempt that never comes: it reads the ledger several times.
-    wait = {
-        "bucket": row["bucket"],
-        "key": row["object_key"],
-        "version_id": row["version_id"],
-        "after_attempt": 1,
-        "interval": 0.1,
-        "timeout": 3,
-        "login": "{{ stack_login }}",
-        "password_command": "{{ stack_login_password_command }}",
-    }
-    tasks = [
-        {"ansible.builtin.import_tasks": str(PROJECT / "playbooks/tasks/imports_ledger.yml")},
-        {"csv_to_aurora.importer.csv_import_wait": wait, "register": "waited", "ignore_errors": True},
-        {"csv_to_aurora.importer.csv_import_wait": {**wait, "after_attempt": 0}},
-        {"ansible.builtin.assert": {"that": ["'No progress' in waited.msg", "ledger_rows | length == 1"]}},
-    ]
-    playbook = tmp_path / "playbook.yml"
-    playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": tasks}]))
-    done = run_playbook(playbook, "-vvvv")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert len(server.tokens) >= 4
-    assert server.tokens == [f"token-{number + 1}" for number in range(len(server.tokens))]
-    assert not re.search(r"token-[0-9]", done.stdout + done.stderr)
 
 
 # The function

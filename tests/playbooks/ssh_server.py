@@ -1,4 +1,4 @@
-"""An SSH server of a test's own, which runs commands on this machine and accepts one key."""
+"""An SSH server of a test's own, which runs commands on this machine, forwards connections and accepts one key."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import asyncssh
@@ -17,16 +18,37 @@ if TYPE_CHECKING:
 
 @dataclass
 class SshServer:
-    """Where it listens, and which keys clients have offered."""
+    """An SSH server.
+
+    Attributes:
+        port: Where it listens.
+        offered: Which keys clients have offered.
+        logins: How many clients have logged in.
+        forwards: Whether it forwards connections.
+        forwarded: Where to, for each connection.
+        commands: What it ran.
+        connections: Those that there were.
+    """
 
     port: int = 0
     offered: list[str] = field(default_factory=list)
+    logins: int = 0
+    forwards: bool = True
+    forwarded: list[tuple[str, int]] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+    connections: list[asyncssh.SSHServerConnection] = field(default_factory=list, repr=False)
 
 
 def login_of(server: SshServer, accepted: str) -> type[asyncssh.SSHServer]:
     """Return what decides about logins."""
 
     class Login(asyncssh.SSHServer):
+        def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+            server.connections.append(conn)
+
+        def auth_completed(self) -> None:
+            server.logins += 1
+
         def public_key_auth_supported(self) -> bool:
             return True
 
@@ -40,11 +62,17 @@ def login_of(server: SshServer, accepted: str) -> type[asyncssh.SSHServer]:
             server.offered.append(offered)
             return offered == " ".join(accepted.split()[:2])
 
+        def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
+            del orig_host, orig_port
+            server.forwarded.append((dest_host, dest_port))
+            return server.forwards
+
     return Login
 
 
-async def run_command(process: asyncssh.SSHServerProcess[Any]) -> None:
+async def run_command(server: SshServer, process: asyncssh.SSHServerProcess[Any]) -> None:
     """Run the command that a client has sent."""
+    server.commands.append(str(process.command))
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_shell(process.command or "true", stdin=pipe, stdout=pipe, stderr=pipe)
     await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
@@ -67,12 +95,14 @@ def ssh_server(host_key: Path, accepted: Path) -> Iterator[SshServer]:
             0,
             server_factory=login,
             server_host_keys=[str(host_key)],
-            process_factory=run_command,
+            process_factory=partial(run_command, server),
             encoding=None,
         )
 
     async def close(acceptor: asyncssh.SSHAcceptor) -> None:
         acceptor.close()
+        for connection in server.connections:
+            connection.abort()
         await acceptor.wait_closed()
 
     acceptor = asyncio.run_coroutine_threadsafe(listen(), loop).result(10)

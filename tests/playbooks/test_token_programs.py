@@ -56,6 +56,11 @@ def test_a_token_is_for_one_user_of_one_server(programs: Path, host: str | None)
     assert asked["X-Amz-Credential"].endswith("/eu-west-1/rds-db/aws4_request")
 
 
+def test_a_token_is_for_the_server_that_the_client_connects_to(programs: Path) -> None:
+    _, _, password, *_ = run(programs / "mysql", "--host=writer.example.com", "--batch").splitlines()
+    assert password.startswith('password = "writer.example.com:3306/?Action=connect')
+
+
 def test_the_client_is_given_its_token_through_a_pipe_only(programs: Path) -> None:
     arguments, group, password, *environment = run(programs / "mysql", "--execute", "SELECT 'a b'").splitlines()
     assert arguments == "--defaults-extra-file=/dev/fd/3 --execute SELECT 'a b'"

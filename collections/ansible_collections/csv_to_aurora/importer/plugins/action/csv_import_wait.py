@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 from typing import Any
 
@@ -13,11 +15,14 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 _QUERY = """
-    SELECT id, import_file, status, reason, size_bytes, byte_offset, rows_read, rows_loaded, rows_rejected, rows_blank,
-           attempts, request_id,
-           TIMESTAMPDIFF(MICROSECOND, started_at, COALESCE(finished_at, NOW(3))) / 1000000 AS seconds
+    SELECT JSON_OBJECT(
+        'id', id, 'import_file', import_file, 'status', status, 'reason', reason, 'size_bytes', size_bytes,
+        'byte_offset', byte_offset, 'rows_read', rows_read, 'rows_loaded', rows_loaded, 'rows_rejected', rows_rejected,
+        'rows_blank', rows_blank, 'attempts', attempts, 'request_id', request_id,
+        'seconds', TIMESTAMPDIFF(MICROSECOND, started_at, COALESCE(finished_at, NOW(3))) / 1000000
+    )
     FROM csv_import
-    WHERE bucket = %(bucket)s AND object_key = %(key)s AND version_id = %(version_id)s
+    WHERE bucket = {bucket} AND object_key = {key} AND version_id = {version_id}
 """
 _ENDED = ("succeeded", "failed")
 
@@ -33,13 +38,18 @@ def progress(row: dict[str, Any] | None, waited: float) -> str:
     )
 
 
+def _literal(value: str) -> str:
+    """Return any text as a literal of SQL."""
+    return f"CONVERT(FROM_BASE64('{base64.b64encode(value.encode()).decode()}') USING utf8mb4)"
+
+
 def _reason(said: object) -> str:
     """Return what a module reported on one line and without a full stop."""
     return " ".join(str(said).split()).rstrip(".")
 
 
 class ActionModule(ActionBase):
-    """Query the ledger, through ansible.mysql.mysql_query on the host, until the import has ended."""
+    """Query the ledger, with the client of the host, until the import has ended."""
 
     TRANSFERS_FILES = False
 
@@ -55,8 +65,8 @@ class ActionModule(ActionBase):
             version = {key: arguments[key] for key in ("bucket", "key", "version_id")}
         except KeyError as missing:
             raise AnsibleActionFail(f"csv_import_wait needs the option {missing}.") from missing
-        login = arguments.get("login") or {}
-        command = arguments.get("password_command") or []
+        client = arguments.get("client") or ["mysql", "--batch", "--raw", "--skip-column-names"]
+        query = _QUERY.format(**{name: _literal(str(value)) for name, value in version.items()})
         timeout = float(arguments.get("timeout", 900))
         interval = float(arguments.get("interval", 2))
         after_attempt = int(arguments.get("after_attempt", 0))
@@ -64,8 +74,7 @@ class ActionModule(ActionBase):
         started = moved = time.monotonic()
         shown = seen = None
         while True:
-            password = {"login_password": self._password(command, task_vars)} if command else {}
-            row = self._ledger_row({**login, **password}, version, task_vars)
+            row = self._ledger_row(client, query, task_vars)
             if row is not None and int(row["attempts"]) <= after_attempt:
                 row = None
             now = time.monotonic()
@@ -86,41 +95,17 @@ class ActionModule(ActionBase):
                 shown = line
             time.sleep(interval)
 
-    def _password(self, command: list[str], task_vars: dict[str, Any] | None) -> str:
-        """Return what the command prints on the host; it is not displayed at any verbosity."""
-        # With -vvv the connection displays what it receives, by a context of its own.
-        context = self._connection._play_context
-        shown, context.no_log = context.no_log, True
-        try:
-            response = self._execute_module(
-                module_name="ansible.builtin.command", module_args={"argv": command}, task_vars=task_vars
-            )
-        finally:
-            context.no_log = shown
-        if response.get("failed"):
-            reason = _reason(response.get("stderr") or response.get("msg"))
-            raise AnsibleActionFail(
-                f"{command[0]} printed no password on the app host: {reason}. "
-                "Run playbooks/configure.yml for this environment."
-            )
-        return str(response["stdout"])
-
-    def _ledger_row(
-        self,
-        login: dict[str, Any],
-        version: dict[str, str],
-        task_vars: dict[str, Any] | None,
-    ) -> dict[str, Any] | None:
+    def _ledger_row(self, client: list[str], query: str, task_vars: dict[str, Any] | None) -> dict[str, Any] | None:
         """Return the ledger's row of the object version, or None while there is none."""
         response = self._execute_module(
-            module_name="ansible.mysql.mysql_query",
-            module_args={**login, "query": _QUERY, "named_args": version},
-            task_vars=task_vars,
+            module_name="ansible.builtin.command", module_args={"argv": client, "stdin": query}, task_vars=task_vars
         )
-        if response.get("failed"):
+        if response.get("failed") or response.get("rc"):
+            reason = _reason(response.get("stderr") or response.get("msg"))
             raise AnsibleActionFail(
-                f"The ledger cannot be read from the app host: {_reason(response.get('msg'))}. "
+                f"The ledger cannot be read from the app host: {reason}. "
                 "Run playbooks/configure.yml for this environment."
             )
-        rows = response["query_result"][0]
-        return rows[0] if rows else None
+        line = str(response["stdout"]).strip()
+        row: dict[str, Any] | None = json.loads(line) if line else None
+        return row

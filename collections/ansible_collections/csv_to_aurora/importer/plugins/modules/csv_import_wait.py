@@ -10,8 +10,8 @@ DOCUMENTATION = r"""
 module: csv_import_wait
 short_description: Follow the import of an object version until it has ended
 description:
-  - Runs M(ansible.mysql.mysql_query) on the host against the importer's ledger, the table C(csv_import), again and
-    again, and displays the progress of the import.
+  - Queries the importer's ledger, the table C(csv_import), with the client of the host, again and again, and displays
+    the progress of the import.
   - An import that fails does not fail the task. The caller decides by RV(csv_import.status).
 version_added: "1.0.0"
 author:
@@ -44,21 +44,16 @@ options:
         Give the number of attempts from before.
     type: int
     default: 0
-  login:
-    description: Login arguments of M(ansible.mysql.mysql_query), such as C(config_file).
-    type: dict
-    default: {}
-  password_command:
+  client:
     description:
-      - Command on the host, as a list of arguments, that prints a password for O(login), such as an IAM authentication
-        token.
-      - Run before each query. Its output is never displayed.
+      - Command on the host, as a list of arguments, that runs the statements of its standard input and prints each row
+        as a line, unescaped, without the names of the columns.
+      - By default, C(mysql) with its option file.
     type: list
     elements: str
-    default: []
 notes:
-  - "Why this module: a task with C(until) has no timeout that starts again with each progress, displays none of it, and
-    reads a password that expires only once. It reads this project's ledger and cannot go to another collection."
+  - "Why this module: a task with C(until) has no timeout that starts again with each progress, and displays none of it.
+    It reads this project's ledger and cannot go to another collection."
 attributes:
   check_mode:
     description: Only reads.
@@ -71,9 +66,6 @@ EXAMPLES = r"""
     bucket: customers
     key: customers.csv
     version_id: "{{ uploaded.object_data.version_id }}"
-    login:
-      config_file: /home/admin/.my.cnf
-      login_db: challenge
   register: ended
 """
 
