@@ -93,18 +93,23 @@ secrets-baseline: venv ## Accept what detect-secrets finds now as no secret (loo
 	$(BIN)/detect-secrets scan --slim --exclude-files '(^|/)requirements[^/]*\.txt$$' --exclude-files '\.pem$$' --exclude-files '^\.secrets\.baseline$$' > .build/secrets.baseline
 	mv .build/secrets.baseline .secrets.baseline
 
+# The environments of audit and scan: what they need does not go together with requirements.txt.
+.build/%/complete: requirements-%.txt .venv/complete
+	$(BIN)/uv venv --quiet --clear .build/$* --python $(BIN)/python
+	$(BIN)/uv pip install --quiet --python .build/$*/bin/python --require-hashes -r $<
+	@touch $@
+
+# Not requirements-scan.txt: prowler pins what it needs, so that only a new prowler could fix what is found there.
 .PHONY: audit
-audit: venv ## Known vulnerabilities of all requirements (asks PyPI)
-	test -x .build/audit/bin/pip-audit || { $(BIN)/uv venv --quiet .build/audit --python $(BIN)/python && $(BIN)/uv pip install --quiet --python .build/audit/bin/python pip-audit; }
-	.build/audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.txt -r files/lambda/requirements.txt
+audit: venv .build/audit/complete ## Known vulnerabilities of the requirements (asks PyPI)
+	.build/audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.txt -r files/lambda/requirements.txt -r requirements-audit.txt
 
 .PHONY: sbom
 sbom: venv ## What the function's zip consists of, as CycloneDX
 	$(BIN)/python tools/sbom.py .build/csv-to-aurora-$(env)-importer.zip .build/sbom.json
 
 .PHONY: scan
-scan: venv ## prowler over the running local cloud (takes long)
-	test -x .build/scan/bin/prowler || { $(BIN)/uv venv --quiet .build/scan --python $(BIN)/python && $(BIN)/uv pip install --quiet --python .build/scan/bin/python prowler; }
+scan: venv .build/scan/complete ## prowler over the running local cloud (takes long)
 	AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_SHARED_CREDENTIALS_FILE=.local/aws/root AWS_PROFILE=root .build/scan/bin/prowler aws --no-banner --ignore-exit-code-3 --region eu-west-1 --service ec2 rds s3 awslambda iam secretsmanager --scan-unused-services --output-formats csv --output-directory .build/scan/results --output-filename findings
 	$(BIN)/python tools/scan.py .build/scan/results/findings.csv
 
@@ -119,7 +124,13 @@ bench-run: venv ## Time of runs without changes against another commit: make ben
 .PHONY: requirements
 requirements: venv ## Compile the requirement files again, with hashes and without index addresses
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.12 --no-emit-index-url requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.12 --no-emit-index-url requirements-audit.in -o requirements-audit.txt
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.12 --no-emit-index-url requirements-scan.in -o requirements-scan.txt
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.13 --no-emit-index-url files/lambda/requirements.in -o files/lambda/requirements.txt
+
+.PHONY: ca-certificates
+ca-certificates: venv ## Update the CA certificates of Amazon RDS from its file: make ca-certificates bundle=FILE
+	$(BIN)/python files/certs/refresh.py $(bundle)
 
 .PHONY: clean
 clean: ## Remove the virtual environment and what was built

@@ -26,6 +26,7 @@ CALLS = ROOT / "tests/policies/calls.json"
 PAGE = ROOT / "docs/permissions.md"
 # How the tables show a variable.
 WORDS = {
+    "stack_boundary_arn": "BOUNDARY",
     "stack_name": "STACK",
     "bucket_name": "BUCKET",
     "database_outputs.cluster_resource_id": "CLUSTER-ID",

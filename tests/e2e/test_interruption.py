@@ -19,6 +19,7 @@ import boto3
 import pytest
 
 from tests import servers
+from tests.boundary import create_boundary
 from tests.e2e.account_inventory import account_inventory, left
 from tests.e2e.conftest import ROOT, Run, Stack
 from tests.e2e.drift_scenarios import Operator, client_removed, table_dropped, user_dropped
@@ -138,7 +139,9 @@ def containerless(folder: Path) -> Iterator[Account]:
             "-e",
             f"emulator_secret={servers.SECRET}",
         )
-        yield Account(Stack(folder), arguments, HOSTS, url)
+        made = Account(Stack(folder), arguments, HOSTS, url)
+        create_boundary(made.client("iam"), "csv-to-aurora-local")
+        yield made
 
 
 @pytest.fixture

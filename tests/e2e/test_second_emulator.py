@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from tests import servers
+from tests.boundary import create_boundary
 from tests.e2e.account_inventory import account_inventory, left
 from tests.e2e.conftest import Stack
 
@@ -39,6 +40,7 @@ def test_what_moto_can_do_is_created_kept_and_removed_again(moto: str, tmp_path:
             service, region_name="eu-west-1", endpoint_url=moto, aws_access_key_id="test", aws_secret_access_key="test"
         )
 
+    create_boundary(client("iam"), "csv-to-aurora-local", "123456789012")
     before = account_inventory(client)
     summary = tmp_path / "summary.json"
     environment = {"ANSIBLE_RUN_SUMMARY_PLAN_FILE": str(summary)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 
 import pytest
+
 from ansible_collections.csv_to_aurora.importer.plugins.filter.csv_cell import csv_cell
 
 

@@ -31,6 +31,24 @@ def test_the_first_cause_that_matches_has_the_fix(load_filters: Load, error: str
     assert load_filters("preflight").preflight_fix(error, CAUSES) == fix
 
 
+@pytest.mark.parametrize(("found", "right"), [("1.1.2", False), ("1.2.0", True), ("1.10.0", True), (None, False)])
+def test_a_driver_that_would_send_a_password_in_clear_is_refused(
+    load_filters: Load, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch, found: str | None, right: bool
+) -> None:
+    filters = load_filters("preflight")
+
+    def version(name: str) -> str:
+        assert name == "PyMySQL"
+        if found is None:
+            raise filters.PackageNotFoundError
+        return found
+
+    monkeypatch.setattr(filters, "version", version)
+    mistakes = filters.preflight_mistakes(inputs)
+    assert right == (mistakes == [])
+    assert right or f"there is {found or 'none'}" in mistakes[0]
+
+
 @pytest.fixture
 def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Return inputs that are right, in a shell without AWS profile and proxy."""
@@ -47,6 +65,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "region": "eu-west-1",
         "ssh_allowed_cidrs": ["203.0.113.7/32"],
         "ssh_public_key_file": str(key),
+        "permissions_boundary": "arn:aws:iam::123456789012:policy/csv-to-aurora-dev-boundary",
         "database_login": "password",
         "iam_refusal": "",
         "required_files": [{"path": str(key), "fix": "Make one."}],
@@ -79,6 +98,10 @@ def test_nothing_is_wrong_with_right_inputs(load_filters: Load, inputs: dict[str
         ("ssh_allowed_cidrs", ["203.0.113.7/32", "203.0.113.0/33"], "holds '203.0.113.0/33'"),
         ("ssh_allowed_cidrs", ["203.0.113.7"], "holds '203.0.113.7'"),
         ("database_login", None, "(None) has to be password or iam"),
+        ("permissions_boundary", "shop-boundary", "stack_permissions_boundary (shop-boundary) has to be the ARN"),
+        ("permissions_boundary", "arn:aws:iam::210987654321:policy/b", "of a policy of the account 123456789012, such"),
+        ("permissions_boundary", "arn:aws:iam::123456789012:role/b", "arn:aws:iam::123456789012:policy/NAME"),
+        ("permissions_boundary", "arn:aws:iam::123456789012:policy/", "or empty for IAM roles without a permissions"),
         ("ssh_public_key_file", "/nowhere/key.pub", "ssh-keygen -t ed25519"),
         (
             "dynamic_inventory",
@@ -96,6 +119,19 @@ def test_each_rule_refuses_what_is_past_its_edge(
     mistakes = load_filters("preflight").preflight_mistakes({**inputs, name: value})
     assert len(mistakes) == 1
     assert message in mistakes[0]
+
+
+@pytest.mark.parametrize(
+    "boundary",
+    [
+        "",
+        "arn:aws:iam::aws:policy/PowerUserAccess",
+        "arn:aws:iam::123456789012:policy/teams/data/limits",
+        "arn:aws-us-gov:iam::123456789012:policy/limits",
+    ],
+)
+def test_other_boundaries_can_be_chosen(load_filters: Load, inputs: dict[str, Any], boundary: str) -> None:
+    assert load_filters("preflight").preflight_mistakes({**inputs, "permissions_boundary": boundary}) == []
 
 
 def test_all_that_is_wrong_is_said_at_once(load_filters: Load, inputs: dict[str, Any]) -> None:
@@ -226,3 +262,92 @@ def test_a_configuration_that_was_not_read_is_said_with_the_reason(
     assert len(mistakes) == 1
     assert fix.format(project=project) in mistakes[0]
     assert f"export ANSIBLE_CONFIG={project}/ansible.cfg" in mistakes[0]
+
+
+HOW = {
+    "command": "ansible-playbook playbooks/permissions.yml -i inventories/dev -e permissions_directory=DIRECTORY",
+    "fix": "",
+    "variables_file": "inventories/dev/group_vars/all/main.yml",
+}
+
+
+@pytest.mark.parametrize(
+    ("boundary", "create"),
+    [
+        (
+            "shop-dev-boundary",
+            "aws iam create-policy --policy-name shop-dev-boundary --policy-document file://DIRECTORY/boundary.json",
+        ),
+        (
+            "data/teams/limits",
+            "aws iam create-policy --policy-name limits --path /data/teams/ --policy-document file://DIRECTORY/boundary.json",
+        ),
+    ],
+)
+def test_a_boundary_that_does_not_exist_is_refused_with_the_commands_that_create_it(
+    load_filters: Load, boundary: str, create: str
+) -> None:
+    arn = f"arn:aws:iam::123456789012:policy/{boundary}"
+    assert load_filters("preflight").preflight_boundary_missing(arn, HOW) == (
+        f"The permissions boundary {arn}, with which the IAM roles are created, does not exist: have an administrator "
+        f"of the account create it with `{HOW['command']}` and `{create}`, or change stack_permissions_boundary in "
+        "inventories/dev/group_vars/all/main.yml."
+    )
+
+
+def test_nobody_is_told_to_create_a_policy_of_aws_or_what_the_local_cloud_creates(load_filters: Load) -> None:
+    missing = load_filters("preflight").preflight_boundary_missing
+    of_aws = missing("arn:aws:iam::aws:policy/PowerUser", HOW)
+    assert of_aws.endswith("correct stack_permissions_boundary in inventories/dev/group_vars/all/main.yml.")
+    local = missing("arn:aws:iam::000000000000:policy/b", {**HOW, "fix": "run the playbook"})
+    assert local.endswith("does not exist: run the playbook.")
+    assert "create-policy" not in of_aws + local
+
+
+def test_who_may_not_read_the_boundary_is_told_who_grants_it(load_filters: Load) -> None:
+    unread, arn = load_filters("preflight").preflight_boundary_unread, "arn:aws:iam::123456789012:policy/b"
+    assert unread(arn, HOW).endswith(
+        "They need iam:GetPolicy and iam:GetPolicyVersion on it, which the policies of deployer and reader have: have "
+        f"an administrator of the account update those with what `{HOW['command']}` writes."
+    )
+    assert unread(arn, {**HOW, "fix": "run the playbook"}).endswith("deployer and reader have: run the playbook.")
+
+
+READ = {"Sid": "Read", "Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": "arn:aws:s3:::b"}
+SEND = {"Sid": "Send", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "arn:aws:sqs:eu-west-1:1:q"}
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+
+
+@pytest.mark.parametrize(
+    ("found", "differences"),
+    [
+        ([SEND, {**READ, "Action": ["s3:ListBucket", "s3:GetObject"], "Resource": ["arn:aws:s3:::b"]}], []),
+        ([READ], ["lacks Send"]),
+        ([READ, SEND, EVERYTHING], ["has in addition the statement 3"]),
+        (EVERYTHING, ["lacks Read, Send", "has in addition the statement 1"]),
+        ([READ, {**SEND, "Resource": "*"}], ["has with other content Send"]),
+        ([{**READ, "Effect": "Deny"}, SEND], ["has with other content Read"]),
+        ([{**READ, "Condition": {"Bool": {"aws:SecureTransport": "true"}}}, SEND], ["has with other content Read"]),
+        ([], ["lacks Read, Send"]),
+    ],
+    ids=["same", "less", "more", "everything", "wider", "denied", "condition", "nothing"],
+)
+def test_a_boundary_is_compared_statement_by_statement(
+    load_filters: Load, found: object, differences: list[str]
+) -> None:
+    filters = load_filters("preflight")
+    boundary = {"arn": "arn:aws:iam::123456789012:policy/b", "document": {"Statement": found}}
+    wanted = {"Version": "2012-10-17", "Statement": [READ, SEND]}
+    assert filters.preflight_boundary_differences(boundary, wanted) == differences
+    said = filters.preflight_boundary_differs(boundary, differences, HOW)
+    assert f"it {', '.join(differences)}. What it lacks" in said
+    assert said.endswith(
+        f"have an administrator of the account update it with `{HOW['command']}` and `aws iam create-policy-version "
+        f"--policy-arn {boundary['arn']} --policy-document file://DIRECTORY/boundary.json --set-as-default`."
+    )
+
+
+def test_what_was_not_read_or_is_ones_own_is_not_compared(load_filters: Load) -> None:
+    differences = load_filters("preflight").preflight_boundary_differences
+    assert differences({}, {"Statement": [READ]}) == []
+    assert differences({"arn": "b", "document": {"Statement": [EVERYTHING]}}, {}) == []

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from emulated_cloud import Cloud
 from playbook_runner import PROJECT, ansible_command
 
 from tests import servers
+from tests.boundary import create_boundary
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 UNAVOIDABLE = (
@@ -46,14 +50,22 @@ def deprecated(folder: Path, url: str, playbook: str, *arguments: str) -> list[s
     return sorted({text for text in found if not text.startswith(UNAVOIDABLE)})
 
 
+@contextmanager
+def account(folder: Path) -> Iterator[str]:
+    """Run an emulator whose account has the permissions boundary, and give its URL."""
+    with servers.ministack(folder) as url:
+        create_boundary(Cloud("ministack", url).client("iam"), "csv-to-aurora-local")
+        yield url
+
+
 def test_no_plan_uses_what_is_deprecated(tmp_path: Path) -> None:
-    with servers.ministack(tmp_path) as url:
+    with account(tmp_path) as url:
         assert deprecated(tmp_path, url, "provision.yml", "--check") == []
 
 
 @pytest.mark.slow
 def test_no_run_uses_what_is_deprecated(tmp_path: Path) -> None:
-    with servers.ministack(tmp_path) as url:
+    with account(tmp_path) as url:
         for playbook in ("provision.yml", "outputs.yml", "teardown.yml"):
             assert deprecated(tmp_path, url, playbook) == [], playbook
 

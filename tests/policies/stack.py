@@ -8,6 +8,7 @@ STACK = {
     "stack_name": "csv-to-aurora-stage",
     "bucket_name": "csv-to-aurora-stage-123456789012",
     "stack_permissions_boundary": "arn:aws:iam::123456789012:policy/csv-to-aurora-stage-boundary",
+    "stack_boundary_arn": "arn:aws:iam::123456789012:policy/csv-to-aurora-stage-boundary",
     "database_outputs.cluster_resource_id": "cluster-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
     "database_outputs.importer_username": "importer",
     "database_outputs.application_username": "application",

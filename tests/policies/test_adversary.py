@@ -39,6 +39,7 @@ def stack(environment: str, project: str = STACK["project"]) -> dict[str, str]:
         "stack_name": name,
         "bucket_name": f"{name}-{ACCOUNT}",
         "stack_permissions_boundary": f"arn:aws:iam::{ACCOUNT}:policy/{name}-boundary",
+        "stack_boundary_arn": f"arn:aws:iam::{ACCOUNT}:policy/{name}-boundary",
     }
 
 
@@ -85,6 +86,7 @@ NEW = {
 NAMED = {
     ("cloudwatch", "alarm"),
     ("iam", "instance-profile"),
+    ("iam", "policy"),
     ("iam", "role"),
     ("lambda", "function"),
     ("logs", "log-group"),
@@ -338,8 +340,30 @@ def test_a_role_without_the_boundary_gets_no_permissions(boundary: str | None) -
 
 
 def test_nobody_changes_the_boundary_itself() -> None:
-    """No document names an action on a policy."""
-    assert actions_on("iam", "policy", [*DEPLOYER, *READER, *BOUNDARY]) == []
+    """No document names an action that changes a policy; deployer and reader read the boundary."""
+    privileges = get_service_prefix_data("iam")["privileges"]
+    for names, read in ((DEPLOYER, True), (READER, True), (BOUNDARY, False), (ROLES, False)):
+        named = actions_on("iam", "policy", names)
+        assert named == ["iam:GetPolicy", "iam:GetPolicyVersion"] * read
+        assert {privileges[one.partition(":")[2]]["access_level"] for one in named} <= {"Read"}
+    changing = {"CreatePolicy", "CreatePolicyVersion", "DeletePolicy", "DeletePolicyVersion", "SetDefaultPolicyVersion"}
+    assert changing <= {name for name, about in privileges.items() if "policy" in about["resource_types"]}
+    assert {privileges[name]["access_level"] for name in changing} == {"Permissions management"}
+
+
+@pytest.mark.parametrize("names", [DEPLOYER, READER], ids=["deployer", "reader"])
+def test_the_boundary_is_the_only_policy_that_is_read(names: list[str]) -> None:
+    own = OWN["stack_permissions_boundary"]
+    others = [
+        f"{own}-2",
+        f"{own}/other",
+        f"arn:aws:iam::{ACCOUNT}:policy/other",
+        "arn:aws:iam::aws:policy/ReadOnlyAccess",
+    ]
+    others += [one["stack_permissions_boundary"] for one in OTHERS.values()]
+    for action in ("iam:GetPolicy", "iam:GetPolicyVersion"):
+        assert allowed(action, own, {}, names)
+        assert [one for one in others if allowed(action, one, {}, names)] == []
 
 
 def test_the_boundary_allows_what_the_roles_may_do_and_no_more() -> None:

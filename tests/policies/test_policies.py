@@ -32,6 +32,7 @@ OTHER_STACK = {
     "stack_name": "csv-to-aurora-dev",
     "bucket_name": "csv-to-aurora-dev-123456789012",
     "stack_permissions_boundary": "arn:aws:iam::123456789012:policy/csv-to-aurora-dev-boundary",
+    "stack_boundary_arn": "arn:aws:iam::123456789012:policy/csv-to-aurora-dev-boundary",
 }
 DEPLOYER = [name for name in permissions.names() if name.startswith("deployer-")]
 READER = [name for name in permissions.names() if name.startswith("reader")]
@@ -299,6 +300,28 @@ def test_the_boundary_is_written_for_an_administrator(tmp_path: Path, cluster: s
     users = [one for statement in found for one in permissions.listed(statement["Resource"]) if ":dbuser:" in one]
     assert [one.rpartition(":")[2].partition("/")[0] for one in users] == [cluster] * logins
     assert not list(tmp_path.glob("*_login.json"))
+
+
+def test_the_documents_are_written_for_a_stack_without_a_boundary(tmp_path: Path) -> None:
+    """IAM takes no policy with an empty ARN; the reader's and most of the deployer's are used there, too."""
+    given = {
+        "aws_account_id": STACK["aws_account_id"],
+        "permissions_directory": str(tmp_path),
+        "stack_permissions_boundary": "",
+    }
+    shown = ansible_command(
+        "ansible-playbook",
+        "playbooks/permissions.yml",
+        "--inventory=inventories/stage/hosts.yml",
+        f"--extra-vars={json.dumps(given)}",
+    )
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    files = list(tmp_path.glob("*.json"))
+    assert len(files) == len([name for name in permissions.names() if not name.endswith("_login")])
+    for file in files:
+        for statement in json.loads(file.read_text(encoding="utf-8"))["Statement"]:
+            resources = permissions.listed(statement["Resource"])
+            assert [one for one in resources if one != "*" and not one.startswith("arn:aws:")] == [], file.name
 
 
 @pytest.mark.parametrize("suffix", ["", "-0a1b2c3d"])

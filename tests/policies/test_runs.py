@@ -36,10 +36,10 @@ LOCAL = {
     "stack_name": "csv-to-aurora-local",
     "bucket_name": f"csv-to-aurora-local-{ACCOUNT}",
     "stack_permissions_boundary": f"arn:aws:iam::{ACCOUNT}:policy/csv-to-aurora-local-boundary",
+    "stack_boundary_arn": f"arn:aws:iam::{ACCOUNT}:policy/csv-to-aurora-local-boundary",
 }
 type Key = tuple[str, str]
 DEPLOYER = [name for name in permissions.names() if name.startswith("deployer-")]
-BOUNDARY = {"stack_permissions_boundary": LOCAL["stack_permissions_boundary"]}
 WITH_ENDPOINTS = {"network_nat": "none", "network_interface_endpoints": ["secretsmanager"]}
 
 
@@ -60,35 +60,46 @@ class Cloud:
             aws_secret_access_key=key[1],
         )
 
-    def policy(self, name: str, document: str) -> str:
-        """Create a policy from a document, and return its ARN."""
-        content = {"Version": "2012-10-17", "Statement": permissions.document(document, LOCAL)}
+    def policy(self, name: str, document: str, *, without: str = "") -> str:
+        """Create a policy from a document, but for one of its statements, and return its ARN."""
+        kept = [one for one in permissions.document(document, LOCAL) if one["Sid"] != without]
+        content = {"Version": "2012-10-17", "Statement": kept}
         made = self.client("iam").create_policy(PolicyName=name, PolicyDocument=json.dumps(content))
         return str(made["Policy"]["Arn"])
 
-    def user(self, name: str, documents: list[str]) -> Key:
-        """Create a user with the permissions of these documents, and return an access key."""
+    def user(self, name: str, documents: list[str], *, without: str = "") -> Key:
+        """Create a user with the permissions of these documents, but for one statement, and return an access key."""
         iam = self.client("iam")
         iam.create_user(UserName=name)
         for document in documents:
-            iam.attach_user_policy(UserName=name, PolicyArn=self.policy(document, document))
+            iam.attach_user_policy(UserName=name, PolicyArn=self.policy(document, document, without=without))
         key = iam.create_access_key(UserName=name)["AccessKey"]
         return key["AccessKeyId"], key["SecretAccessKey"]
 
     def play(self, name: str, key: Key, *arguments: str) -> str:
-        """Run a playbook with an access key, and return what it printed."""
+        """Run a playbook with an access key, and return what it printed.
+
+        Raises:
+            AssertionError: It failed.
+        """
+        done = self.run(name, key, *arguments)
+        assert done.returncode == 0, f"{done.stdout}{done.stderr}\ndenied: {self.denied()}"
+        return done.stdout
+
+    def run(self, name: str, key: Key, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a playbook with an access key, and return how it ended."""
         connection = {
             "region": servers.REGION,
             "endpoint_url": self.url,
             **dict(zip(("access_key", "secret_key"), key, strict=True)),
         }
-        done = subprocess.run(
+        return subprocess.run(
             [
                 str(Path(sys.executable).with_name("ansible-playbook")),
                 f"playbooks/{name}",
                 "--inventory=inventories/local/hosts.yml",
                 "--extra-vars=@tests/e2e/containerless.yml",
-                f"--extra-vars={json.dumps({'aws_connection': connection, **WITH_ENDPOINTS, **BOUNDARY})}",
+                f"--extra-vars={json.dumps({'aws_connection': connection, **WITH_ENDPOINTS})}",
                 *arguments,
             ],
             cwd=ROOT,
@@ -98,8 +109,6 @@ class Cloud:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{done.stdout}{done.stderr}\ndenied: {self.denied()}"
-        return done.stdout
 
     def record(self) -> list[dict[str, Any]]:
         """Return the distinct authorizations so far."""

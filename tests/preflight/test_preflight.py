@@ -70,6 +70,11 @@ def preflight(folder: Path, inventory: str = "dev", **variables: Any) -> str:
             {"stack_database_login": "iam", "database_iam_authentication": False},
             ["stack_database_login cannot be iam here: database_iam_authentication is false", "main.yml"],
         ),
+        (
+            {"stack_permissions_boundary": "csv-to-aurora-dev-boundary"},
+            ["stack_permissions_boundary (csv-to-aurora-dev-boundary)", "policy/NAME", "group_vars/all/main.yml"],
+        ),
+        ({"stack_permissions_boundary": ""}, ["AWS does not answer"]),
         ({"stack_database_login": "iam"}, ["AWS does not answer"]),
         ({"ssh_public_key_file": "/nowhere/key.pub"}, ["/nowhere/key.pub", "ssh-keygen -t ed25519"]),
         ({"bucket_noncurent_days": 3}, ["The role bucket has no variable bucket_noncurent_days"]),

@@ -53,6 +53,7 @@ NOTHING_TO_DESTROY: dict[str, str] = {
     "csv_to_aurora.aws.gather": "only reads",
     "csv_to_aurora.aws.resource": "the modules that it runs are checked themselves",
     "csv_to_aurora.aws.wait_for": "only reads",
+    "csv_to_aurora.aws.warn": "only warns",
     "csv_to_aurora.aws.s3_bucket_purge": "only deletes",
     "csv_to_aurora.aws.sqs_message": "a message goes with its queue",
 }
@@ -440,6 +441,17 @@ def what_is_created_is_destroyed(root: Path) -> list[str]:
                     f"which no task of the role calls with state: absent{hint}."
                 )
     return violations
+
+
+@rule
+def roles_of_aws_warn(root: Path) -> list[str]:
+    """What such a role has to say, it warns of: a plan is a run of its own, of whose output only that is shown."""
+    return [
+        f"{task.path.relative_to(root)}: '{task.name}' is not seen in a plan. Use csv_to_aurora.aws.warn."
+        for role in filter(is_role_of_aws, roles(root))
+        for task in role_tasks(role)
+        if task.module == "ansible.builtin.debug"
+    ]
 
 
 @rule

@@ -240,6 +240,7 @@ BREAKS: list[tuple[str, Break, str]] = [
         replace("roles/store/tasks/absent.yml", "state: absent", "state: present"),
         "amazon.aws.s3_bucket",
     ),
+    ("roles_of_aws_warn", task("  ansible.builtin.debug:\n    msg: a\n"), "'present | Break' is not seen in a plan"),
     (
         "gathering_is_read_only",
         task("  amazon.aws.rds_subnet_group:\n    name: a\n", "roles/store/tasks/gather.yml"),

@@ -62,6 +62,15 @@ def package_bases(images: Sequence[Image], mirror: str, script: str) -> dict[str
     }
 
 
+def image_names(images: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return every name of images: with a tag, and with the digest that a registry has for them.
+
+    Args:
+        images: What the engine answers about the images; it says null where there are no names.
+    """
+    return [name for image in images for key in ("RepoTags", "RepoDigests") for name in image.get(key) or ()]
+
+
 def bases(
     images: Sequence[Image],
     package_based: Mapping[str, str],
@@ -75,7 +84,7 @@ def bases(
         images: The images.
         package_based: The base images that are built from packages.
         source: The image source: registry, packages, or auto for the registry where it answers.
-        existing: The tags of the images that exist.
+        existing: The names of the images that exist.
         pulls: The results of the pulls from the registry.
     """
     pulled = {pull["item"]["registry"] for pull in pulls if pull.get("image")}
@@ -133,5 +142,6 @@ class FilterModule:
             "local_cloud_client_files": client_files,
             "local_cloud_digest": digest,
             "local_cloud_image_hashes": image_hashes,
+            "local_cloud_image_names": image_names,
             "local_cloud_package_bases": package_bases,
         }

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypedDict
 
 import yaml
+from ansible_collections.amazon.aws.plugins.module_utils.policy import compare_policies
+from packaging.version import Version
 
 from ansible_collections.csv_to_aurora.aws.plugins.filter.proxy import proxy_refusal
 from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.aws_profile import mfa_profile
@@ -18,6 +22,10 @@ NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 ACCOUNT = re.compile(r"[0-9]{12}")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 NETWORK = re.compile(r"([0-9]{1,3}\.){3}[0-9]{1,3}/([1-9]|[12][0-9]|3[0-2])")
+POLICY = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy(/|/[\w+=,.@/-]*/)([\w+=,.@-]+)")
+"""The ARN of a managed policy: its account or AWS, its path and its name."""
+DRIVER = "1.2"
+"""The first version of PyMySQL that refuses a server without TLS."""
 LONGEST_NAME = 31
 """Characters of project and environment together: AWS limits the names that are derived from them."""
 LOGINS = ("password", "iam")
@@ -47,6 +55,32 @@ class Settings(TypedDict):
     inventory_plugins: Sequence[str]
 
 
+class BoundaryPolicy(TypedDict, total=False):
+    """A permissions boundary as the module iam_managed_policy_info returns it; empty where there is none.
+
+    Attributes:
+        arn: Its ARN.
+        document: The document of its default version.
+    """
+
+    arn: str
+    document: Mapping[str, Any]
+
+
+class BoundaryHow(TypedDict):
+    """How a permissions boundary is created and updated.
+
+    Attributes:
+        command: The command that writes its document, and those of deployer and reader, to a folder DIRECTORY.
+        fix: The sentence that says how, where it is no administrator's work; otherwise empty.
+        variables_file: The file in which another one can be set.
+    """
+
+    command: str
+    fix: str
+    variables_file: str
+
+
 class Inputs(TypedDict):
     """The variables of a stack, by the names of this role's options without ``preflight_``.
 
@@ -66,6 +100,7 @@ class Inputs(TypedDict):
     region: str
     ssh_allowed_cidrs: Sequence[str]
     ssh_public_key_file: str
+    permissions_boundary: str
     database_login: str
     iam_refusal: str
     required_files: Sequence[RequiredFile]
@@ -135,6 +170,8 @@ def preflight_mistakes(inputs: Inputs) -> list[str]:
         _dynamic_inventory,
         _profile,
         _proxy,
+        _driver,
+        _boundary,
         _login,
         _files,
         _unknown_variables,
@@ -188,6 +225,35 @@ def _proxy(inputs: Inputs, set_it: str) -> Iterator[str]:
     refusal = proxy_refusal(inputs["endpoint_url"])
     if refusal:
         yield refusal
+
+
+def _driver(inputs: Inputs, set_it: str) -> Iterator[str]:
+    del inputs, set_it
+    try:
+        found = version("PyMySQL")
+    except PackageNotFoundError:
+        found = ""
+    # https://github.com/PyMySQL/PyMySQL/pull/1234
+    if not found or Version(found) < Version(DRIVER):
+        yield (
+            f"Modules for MySQL run here with PyMySQL {DRIVER} or newer; there is {found or 'none'}, and an older one would "
+            "send a server without TLS the administrator's password. Run `make venv` and use .venv/bin/ansible-playbook, "
+            f"or install it for {sys.executable}."
+        )
+
+
+def _boundary(inputs: Inputs, set_it: str) -> Iterator[str]:
+    boundary, account = str(inputs["permissions_boundary"]), str(inputs["account_id"])
+    # The account's own mistake is said already, and would be in this one's default.
+    if not boundary or not ACCOUNT.fullmatch(account):
+        return
+    match = POLICY.fullmatch(boundary)
+    if not match or match[1] not in {account, "aws"}:
+        yield (
+            f"stack_permissions_boundary ({boundary}) has to be the ARN of a policy of the account {account}, such as "
+            f"arn:aws:iam::{account}:policy/NAME, or of AWS, or empty for IAM roles without a permissions boundary. "
+            f"Set it in {set_it}."
+        )
 
 
 def _login(inputs: Inputs, set_it: str) -> Iterator[str]:
@@ -250,12 +316,99 @@ def preflight_fix(error: str, causes: Sequence[Mapping[str, str]]) -> str:
     return next(fixes, "AWS refused the first call.")
 
 
+def preflight_boundary_unread(arn: str, how: BoundaryHow) -> str:
+    """Return the warning that a permissions boundary may not be read, so that nobody knows whether it exists.
+
+    Args:
+        arn: Its ARN.
+        how: How it, and the policies of deployer and reader, are created and updated.
+    """
+    update = f"have an administrator of the account update those with what `{how['command']}` writes"
+    return (
+        f"These credentials may not read the permissions boundary {arn}. If it does not exist, a run fails at its "
+        "first IAM role. They need iam:GetPolicy and iam:GetPolicyVersion on it, which the policies of deployer "
+        f"and reader have: {how['fix'] or update}."
+    )
+
+
+def preflight_boundary_missing(arn: str, how: BoundaryHow) -> str:
+    """Return the refusal that a permissions boundary does not exist, with what creates it.
+
+    Args:
+        arn: Its ARN.
+        how: How it is created.
+    """
+    match = POLICY.fullmatch(arn)
+    owner, path, name = match.groups() if match else ("", "/", arn)
+    options = f"--policy-name {name}" + (f" --path {path}" if path != "/" else "")
+    change = f"stack_permissions_boundary in {how['variables_file']}"
+    create = (
+        f"have an administrator of the account create it with `{how['command']}` and `aws iam create-policy {options} "
+        f"--policy-document file://DIRECTORY/boundary.json`, or change {change}"
+    )
+    advice = how["fix"] or (f"correct {change}" if owner == "aws" else create)
+    return f"The permissions boundary {arn}, with which the IAM roles are created, does not exist: {advice}."
+
+
+def preflight_boundary_differences(boundary: BoundaryPolicy, wanted: Mapping[str, Any]) -> list[str]:
+    """Return how the statements of a permissions boundary differ from those that it should have; empty if they do not.
+
+    Args:
+        boundary: The boundary; empty where it does not exist or was not read.
+        wanted: The document that it should have; empty where it is not compared.
+    """
+    if not boundary or not wanted:
+        return []
+    found_by_name, wanted_by_name = _statements(boundary["document"]), _statements(wanted)
+    both = [name for name in wanted_by_name if name in found_by_name]
+    differences = {
+        "lacks": [name for name in wanted_by_name if name not in found_by_name],
+        "has in addition": [name for name in found_by_name if name not in wanted_by_name],
+        "has with other content": [name for name in both if _differ(found_by_name[name], wanted_by_name[name])],
+    }
+    return [f"{how} {', '.join(names)}" for how, names in differences.items() if names]
+
+
+def _statements(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the statements of a policy document by their names."""
+    statements = document.get("Statement") or []
+    listed = [statements] if isinstance(statements, Mapping) else statements
+    return {str(one.get("Sid") or f"the statement {number}"): one for number, one in enumerate(listed, 1)}
+
+
+def _differ(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return bool(compare_policies({"Statement": [found]}, {"Statement": [wanted]}))
+
+
+def preflight_boundary_differs(boundary: BoundaryPolicy, differences: Sequence[str], how: BoundaryHow) -> str:
+    """Return the warning that a permissions boundary differs from its document, with what updates it.
+
+    Args:
+        boundary: The boundary.
+        differences: What differs, as ``preflight_boundary_differences`` returns it.
+        how: How it is updated.
+    """
+    update = (
+        f"have an administrator of the account update it with `{how['command']}` and `aws iam create-policy-version "
+        f"--policy-arn {boundary['arn']} --policy-document file://DIRECTORY/boundary.json --set-as-default`"
+    )
+    return (
+        f"The permissions boundary {boundary['arn']} is not the one of this version and environment: it "
+        f"{', '.join(differences)}. What it lacks the IAM roles may not do, whatever their policies say, and what it "
+        f"has in addition they could be given. To correct it, {how['fix'] or update}."
+    )
+
+
 class FilterModule:
     """The filters of this file, as Ansible wants them."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
         """Return the filters by name."""
         return {
+            "preflight_boundary_differences": preflight_boundary_differences,
+            "preflight_boundary_differs": preflight_boundary_differs,
+            "preflight_boundary_missing": preflight_boundary_missing,
+            "preflight_boundary_unread": preflight_boundary_unread,
             "preflight_fix": preflight_fix,
             "preflight_mistakes": preflight_mistakes,
             "preflight_options": preflight_options,

@@ -52,9 +52,14 @@ def aws_retry() -> Any:
     )
 
 
+def answer_of(error: Exception) -> dict[str, Any]:
+    """Return what AWS has answered; empty where it has not, as where a connection was cut or an answer never came."""
+    return getattr(error, "response", None) or {}
+
+
 def cause_of(error: Exception) -> str:
     """Return what AWS, or the SDK, gives as the reason of an error, with the error's code and without a full stop."""
-    details = getattr(error, "response", {}).get("Error", {})
+    details = answer_of(error).get("Error", {})
     words = [details.get("Code"), details.get("Message")] if details else [str(error)]
     return ": ".join(" ".join(str(word).split()) for word in words if word).rstrip(".")
 
@@ -75,7 +80,7 @@ def explained(module: AnsibleAWSModule, failure: str, fix: str) -> Iterator[None
             msg=f"{failure}: {cause_of(error)}. {fix}.",
             exception=traceback.format_exc(),
             # The code, for whoever decides by it whether to try again.
-            **camel_dict_to_snake_dict(getattr(error, "response", {})),
+            **camel_dict_to_snake_dict(answer_of(error)),
         )
 
 
