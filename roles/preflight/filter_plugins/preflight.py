@@ -236,9 +236,9 @@ def _driver(inputs: Inputs, set_it: str) -> Iterator[str]:
     # https://github.com/PyMySQL/PyMySQL/pull/1234
     if not found or Version(found) < Version(DRIVER):
         yield (
-            f"Modules for MySQL run here with PyMySQL {DRIVER} or newer; there is {found or 'none'}, and an older one would "
-            "send a server without TLS the administrator's password. Run `make venv` and use .venv/bin/ansible-playbook, "
-            f"or install it for {sys.executable}."
+            f"Modules for MySQL run here with PyMySQL {DRIVER} or newer; there is {found or 'none'}, and an older one "
+            "would send a server without TLS the administrator's password. Run `make venv` and use "
+            f".venv/bin/ansible-playbook, or install it for {sys.executable}."
         )
 
 
