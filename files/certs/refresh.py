@@ -4,9 +4,9 @@
     refresh.py FILE       takes them from Amazon's file, downloaded from
                           https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem
 
-Only certificates whose SHA-256 fingerprint is in fingerprints.txt are written: whoever can change the file on its way here
-does not decide which CA the importer and the app host trust. Expired certificates, and those of Amazon's beta and preview
-regions, are left out.
+A file with a certificate whose SHA-256 fingerprint is not in fingerprints.txt is refused: whoever can change the file
+on its way here does not decide which CA the importer and the app host trust. Expired certificates, and those of
+Amazon's beta and preview regions, are left out.
 """
 
 import datetime as dt
@@ -31,10 +31,15 @@ def main(arguments: list[str]) -> None:
     if len(arguments) != 1:
         sys.exit((__doc__ or "").strip())
     now = dt.datetime.now(dt.UTC)
-    offered = [each for each in _certificates(Path(arguments[0])) if not re.search("Beta|Preview", _name(each))]
+    # Amazon's file keeps expired certificates for years: they are not written, so that nothing about them is checked.
+    offered = [
+        each
+        for each in _certificates(Path(arguments[0]))
+        if each.not_valid_after_utc > now and not re.search("Beta|Preview", _name(each))
+    ]
     if problems := _problems(offered):
         sys.exit("\n".join([f"{arguments[0]} is refused, {BUNDLE.name} is unchanged:", *problems]))
-    kept = {_fingerprint(each): each for each in offered if each.not_valid_after_utc > now}
+    kept = {_fingerprint(each): each for each in offered}
     if not kept:
         sys.exit(f"{arguments[0]} is refused: it has no valid CA certificate. {BUNDLE.name} is unchanged.")
     before = {_fingerprint(each): each for each in _certificates(BUNDLE)} if BUNDLE.exists() else {}
@@ -61,7 +66,10 @@ def _problems(certificates: list[x509.Certificate]) -> list[str]:
     problems = [f"no CA certificate: {_name(each)}" for each in certificates if not _is_ca(each)]
     unknown = [f"{_fingerprint(each)} {_name(each)}" for each in certificates if _fingerprint(each) not in known]
     if unknown:
-        problems += [f"unknown certificates; {FINGERPRINTS.name} says how to verify them before you add them:", *unknown]
+        problems += [
+            f"unknown certificates; {FINGERPRINTS.name} says how to verify them before you add them:",
+            *unknown,
+        ]
     return problems
 
 

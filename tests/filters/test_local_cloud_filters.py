@@ -11,7 +11,7 @@ import pytest
 
 IMAGE: dict[str, Any] = {
     "name": "database",
-    "registry": "docker.io/library/mysql:8.0",
+    "registry": f"docker.io/library/mysql@sha256:{'0' * 64}",
     "suite": "sid",
     "variant": "extract",
     "packages": ["coreutils", "mysql-server-core"],
@@ -46,6 +46,16 @@ def test_images_get_the_proxies_of_apt_without_their_passwords(filters: ModuleTy
     assert filters.apt_configuration([]) == ""
 
 
+def test_images_verify_signatures_and_certificates_where_this_machine_does_not(filters: ModuleType) -> None:
+    unsafe = [
+        'Acquire::AllowInsecureRepositories "1";',
+        'Acquire::AllowWeakRepositories "1";',
+        'Acquire::https::Verify-Peer "false";',
+        'APT::Get::AllowUnauthenticated "true";',
+    ]
+    assert filters.apt_configuration(unsafe, passwords=True) == ""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The build context of an image, and the folder of a local cloud."""
@@ -77,6 +87,12 @@ def test_a_base_image_has_a_name_of_its_packages_and_how_it_is_built(filters: Mo
         name(remove=""),
     ]
     assert len({name(), *others}) == 7
+
+
+def test_an_image_that_was_pulled_by_digest_is_found_again(filters: ModuleType) -> None:
+    pulled = {"RepoTags": [], "RepoDigests": [IMAGE["registry"]]}
+    built = {"RepoTags": [PACKAGED["database"]], "RepoDigests": None}
+    assert filters.image_names([pulled, built, {}]) == [IMAGE["registry"], PACKAGED["database"]]
 
 
 @pytest.mark.parametrize(
