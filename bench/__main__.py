@@ -22,7 +22,7 @@ import faker
 
 from bench.network import Link
 from bench.plot import Series, chart
-from csv_importer.columns import COLUMNS
+from bench.worker import NAMES
 from csv_importer.ports import Credentials
 from tests.importer.mysql_server import SHARED, MySqlServer
 
@@ -121,7 +121,7 @@ class Bench:
         """Write a file of so many rows, the same each time."""
         path = self._folder / name
         with path.open("w", encoding="utf-8", newline="") as file:
-            file.write(",".join(column.name for column in COLUMNS) + "\n")
+            file.write(",".join(NAMES) + "\n")
             for part in _rows(rows, bad_share):
                 file.write(part)
         path.chmod(0o644)
@@ -202,6 +202,7 @@ def cold_start(folder: Path) -> Numbers:
     build = [sys.executable, str(ROOT / "files" / "lambda" / "build.py"), "--output", str(output)]
     build += ["--python-version", version, "--architecture", "x86_64"]
     build += ["--ca-file", str(ROOT / "files" / "certs" / "rds-ca.pem")]
+    build += ["--dataset", str(ROOT / "datasets" / "customer.yaml")]
     subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
     unpacked = folder / "function"
     with zipfile.ZipFile(output) as archive:

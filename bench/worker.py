@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pymysql
+import yaml
 
-from csv_importer.columns import COLUMNS
+from csv_importer.datasets import Dataset
 from csv_importer.importer import Importer, Result
 from csv_importer.mysql import MySqlDatabase
 from csv_importer.objects import ObjectVersion
 from csv_importer.ports import Credentials
 
-NAMES = [column.name for column in COLUMNS]
+DESCRIPTOR = Path(__file__).parents[1] / "datasets" / "customer.yaml"
+DATASET = Dataset.of(yaml.safe_load(DESCRIPTOR.read_text(encoding="utf-8")))
+NAMES = [column.name for column in DATASET.columns]
 
 
 class Job:
@@ -115,8 +118,9 @@ class _Secret:
 def importer(job: Job) -> int:
     """Load with the importer: full validation, rejects, ledger, 50,000 rows per transaction."""
     importer = Importer(
+        dataset=DATASET,
         store=_FileStore(job.file),
-        database=MySqlDatabase(_Secret(job.credentials), job.ca_file, "bench"),
+        database=MySqlDatabase(_Secret(job.credentials), job.ca_file, "bench", DATASET),
         time_left=lambda: 3600.0,
         log=lambda *_, **__: None,
     )

@@ -26,6 +26,7 @@ from csv_importer.limits import DEFAULTS, Limits
 from csv_importer.mysql import MySqlDatabase
 from csv_importer.ports import Continuation, Credentials, ObjectStore
 
+from .files import CUSTOMER, DESCRIPTOR
 from .mysql_server import MySqlServer, NoServerError
 
 SCHEMA = Path(__file__).parents[2] / "files" / "schema"
@@ -75,14 +76,15 @@ class Database:
     ) -> Importer:
         """Make an importer that does not sleep."""
         limits = options.get("limits", self.limits)
+        dataset = options.get("dataset", CUSTOMER)
         settings: dict[str, Any] = {
-            "database": MySqlDatabase(self, self.server.ca_file, request_id, limits=limits, connect=connect),
+            "database": MySqlDatabase(self, self.server.ca_file, request_id, dataset, limits=limits, connect=connect),
             "time_left": lambda: 60.0,
             "log": self._log,
             "limits": limits,
             "sleep": self.sleeps.append,
         }
-        return Importer(store=store, **settings | options)
+        return Importer(store=store, **settings | {"dataset": dataset} | options)
 
     def _log(self, message: str, **values: Any) -> None:
         self.messages.append(message)
@@ -256,13 +258,18 @@ class Invoke:
 
 
 @pytest.fixture
-def invoke(cloud: Cloud, database: Database, limits: Limits, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
+def invoke(
+    cloud: Cloud, database: Database, limits: Limits, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Invoke]:
     """The handler, with the database's secret in place."""
     secrets = boto3.client("secretsmanager", endpoint_url=cloud.endpoint)
     secret = secrets.create_secret(Name=f"importer/{database.name}", SecretString=json.dumps(secret_of(database)))
     monkeypatch.setenv("SECRET_ID", secret["ARN"])
     monkeypatch.setenv("BUCKET_NAME", BUCKET)
     monkeypatch.setenv("DATABASE_CA_FILE", str(database.server.ca_file))
+    dataset_file = tmp_path / "dataset.json"
+    dataset_file.write_text(json.dumps(DESCRIPTOR), encoding="utf-8")
+    monkeypatch.setenv("DATASET_FILE", str(dataset_file))
     yield Invoke(limits)
     secrets.delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
 

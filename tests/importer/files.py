@@ -3,10 +3,18 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
-from csv_importer.columns import COLUMNS
+from descriptors import load
+
+from csv_importer.datasets import Dataset
 from csv_importer.objects import ObjectVersion
+
+DATASET_FILE = Path(__file__).parents[2] / "datasets" / "customer.yaml"
+DESCRIPTOR = load(DATASET_FILE)
+CUSTOMER = Dataset.of(DESCRIPTOR)
+COLUMNS = CUSTOMER.columns
 
 HEADER = ",".join(column.name for column in COLUMNS)
 GOOD = "Mrs,Ada,Lovelace,1,ada@example.org,36"

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .files import DATASET_FILE, DESCRIPTOR
 
 LAMBDA = Path(__file__).parents[2] / "files" / "lambda"
 CA_FILE = Path(__file__).parents[2] / "files" / "certs" / "rds-ca.pem"
@@ -24,8 +27,19 @@ def run(output: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, check=False, capture_output=True, text=True)
 
 
-def build(output: Path, architecture: str = "arm64", version: str = VERSION) -> dict[str, Any]:
-    options = ("--ca-file", str(CA_FILE), "--architecture", architecture, "--python-version", version)
+def build(
+    output: Path, architecture: str = "arm64", version: str = VERSION, dataset: Path = DATASET_FILE
+) -> dict[str, Any]:
+    options = (
+        "--ca-file",
+        str(CA_FILE),
+        "--dataset",
+        str(dataset),
+        "--architecture",
+        architecture,
+        "--python-version",
+        version,
+    )
     done = run(output, *options)
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
@@ -67,6 +81,7 @@ def test_it_holds_code_ca_certificates_and_licences_and_nothing_else(built: Path
     with zipfile.ZipFile(built) as archive:
         names = archive.namelist()
         assert archive.read("csv_importer/ca.pem") == CA_FILE.read_bytes()
+        assert json.loads(archive.read("csv_importer/dataset.json")) == DESCRIPTOR
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o100644}
     assert names == sorted(names)
@@ -102,6 +117,9 @@ def test_the_handler_starts_with_what_the_zip_and_the_runtime_hold(built: Path, 
         "import sys, csv_importer.handler as handler, pymysql, aws_lambda_powertools\n"
         "assert all(module.__file__.startswith(sys.argv[1]) for module in (handler, pymysql, aws_lambda_powertools))\n"
         "assert handler.Settings.of({'SECRET_ID': 's', 'BUCKET_NAME': 'b'}).ca_file.is_file()\n"
+        "settings = handler.Settings.of({'SECRET_ID': 's', 'BUCKET_NAME': 'b'})\n"
+        "assert len(handler.Dataset.read(settings.dataset_file).columns) == 6\n"
+        "assert 'yaml' not in sys.modules and 'jsonschema' not in sys.modules\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "task"), "AWS_DEFAULT_REGION": "eu-west-1"}
     subprocess.run([sys.executable, "-c", script, str(tmp_path / "task")], check=True, env=environment)
@@ -112,8 +130,28 @@ def test_without_ca_certificates_nothing_is_built(tmp_path: Path, content: str |
     path = tmp_path / "ca.pem"
     if content:
         path.write_text(content, encoding="ascii")
-    done = run(tmp_path / "function.zip", "--ca-file", str(path))
+    done = run(tmp_path / "function.zip", "--ca-file", str(path), "--dataset", str(DATASET_FILE))
     assert done.returncode == 1
     assert f"{path} holds no certificates in PEM" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "function.zip").exists()
+
+
+def test_a_descriptor_that_cannot_be_used_builds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "customer.yaml"
+    path.write_text(DATASET_FILE.read_text(encoding="utf-8").replace("email\n", "mail\n"), encoding="utf-8")
+    done = run(tmp_path / "function.zip", "--ca-file", str(CA_FILE), "--dataset", str(path))
+    assert done.returncode == 1
+    assert re.search(rf"{path}:\d+: schema\.fields\[4\]\.format: 'mail' is not supported here; allowed: ", done.stderr)
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "function.zip").exists()
+
+
+def test_another_descriptor_is_another_zip(built: Path, tmp_path: Path) -> None:
+    path = tmp_path / "customer.yaml"
+    path.write_text(
+        DATASET_FILE.read_text(encoding="utf-8").replace("maxLength: 50", "maxLength: 51"), encoding="utf-8"
+    )
+    report = build(tmp_path / "function.zip", dataset=path)
+    assert report["status"] == "built"
+    assert (tmp_path / "function.zip").read_bytes() != built.read_bytes()

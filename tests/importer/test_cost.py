@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from csv_importer.limits import DEFAULTS, Limits
 from csv_importer.parsing import BROKEN_QUOTES, Block, Position, read_blocks, read_header, too_long
 
-from .files import GOOD, HEADER
+from .files import CUSTOMER, GOOD, HEADER
 
 TOOL = 4
 """The number of this file's tool for sys.monitoring: one that no other has."""
@@ -45,7 +45,7 @@ SMALL = Limits(block_bytes=300, block_lines=7, max_record_bytes=100, max_record_
 def blocks_of(body: bytes, limits: Limits = DEFAULTS, keep_rejects: int = sys.maxsize) -> Iterator[Block]:
     """Read what follows the usual header."""
     source = io.BytesIO(HEADER.encode() + b"\n" + body)
-    header, buffer = read_header(source.read, limits=limits)
+    header, buffer = read_header(source.read, CUSTOMER, limits=limits)
     return read_blocks(source.read, header.columns, header.end, buffer, limits=limits, keep_rejects=keep_rejects)
 
 
@@ -125,7 +125,7 @@ def test_memory_does_not_grow_with_the_file(pattern: str) -> None:
     def read(size: int) -> None:
         left = [repeated(pattern, 100_000)] * (size // 100_000)
         source = iter([HEADER.encode() + b"\n", *left])
-        header, buffer = read_header(lambda _: next(source, b""))
+        header, buffer = read_header(lambda _: next(source, b""), CUSTOMER)
         for block in read_blocks(lambda _: next(source, b""), header.columns, header.end, buffer, keep_rejects=100):
             block.delimited()
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from csv_importer.columns import COLUMNS
+from .files import COLUMNS
 
 HERE = Path(__file__).parent
 BEHAVIOUR = (HERE.parents[1] / "docs" / "behaviour.md").read_text(encoding="utf-8")

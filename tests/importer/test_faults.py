@@ -24,7 +24,7 @@ from csv_importer.mysql import LoadData, MySqlDatabase, MySqlSession
 from csv_importer.ports import Counts, Credentials
 
 from .conftest import SCHEMA, Database, make_database
-from .files import GOOD, MemoryStore, lines_of, version_of
+from .files import CUSTOMER, GOOD, MemoryStore, lines_of, version_of
 from .mysql_server import CertificateAuthority, MySqlServer
 
 ROWS = 1_000
@@ -323,8 +323,8 @@ def test_a_row_that_only_the_database_refuses_is_rejected_alone(database: Databa
 def test_values_that_load_data_would_change_are_never_committed(database: Database) -> None:
     """Warnings show values that validation lets pass by mistake: here it is switched off."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("csv_importer.columns.IntegerColumn.errors", lambda *_: {})
-        patch.setattr("csv_importer.columns.TextColumn.errors", lambda *_: {})
+        patch.setattr("csv_importer.fields.IntegerField.errors", lambda *_: {})
+        patch.setattr("csv_importer.fields.StringField.errors", lambda *_: {})
         bad = ["Mr,a,b,0,x@y,n/a", "Mr,a,b,300,x@y,1", f"{'x' * 51},a,b,0,x@y,1"]
         outcome = database.importer(MemoryStore(lines_of(GOOD, *bad, GOOD))).run(version_of())
     assert outcome.entry.counts == Counts(2, 3)
@@ -357,7 +357,7 @@ def connecting(database: Database, credentials: Credentials, ca_file: Path | Non
             del fresh
             return credentials
 
-    return MySqlDatabase(Secret(), ca_file or database.server.ca_file, "request-1")
+    return MySqlDatabase(Secret(), ca_file or database.server.ca_file, "request-1", CUSTOMER)
 
 
 def refused(database: Database, credentials: Credentials, ca_file: Path | None = None) -> str:
@@ -456,7 +456,7 @@ def test_a_rotated_password_is_fetched_again_once(database: Database, at_once: b
         kill(database)
 
     importer = database.importer(
-        MemoryStore(CONTENT), database=MySqlDatabase(Secret(), database.server.ca_file, "request-1")
+        MemoryStore(CONTENT), database=MySqlDatabase(Secret(), database.server.ca_file, "request-1", CUSTOMER)
     )
     if at_once:
         rotate()

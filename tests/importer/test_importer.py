@@ -16,7 +16,6 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from csv_importer.columns import COLUMNS
 from csv_importer.errors import TransientError
 from csv_importer.feed import FeedConnection
 from csv_importer.importer import Result
@@ -26,7 +25,7 @@ from csv_importer.objects import ObjectVersion
 from csv_importer.ports import Counts, Status
 
 from .conftest import PASSWORD, SCHEMA, Database
-from .files import GOOD, HEADER, MemoryStore, lines_of, text_of, version_of
+from .files import COLUMNS, GOOD, HEADER, MemoryStore, lines_of, text_of, version_of
 
 SMALL_BLOCKS = Limits(block_bytes=64 * 1024, whole_bytes=1)
 TRICKY = [

@@ -11,14 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csv_importer.columns import COLUMNS
 from csv_importer.errors import FileRefused
 from csv_importer.limits import BYTES_AROUND_A_RECORD, DEFAULTS, Limits
 from csv_importer.parsing import BROKEN_QUOTES, Block, Position, Reject, read_blocks, read_header, too_long
 
-from .files import GOOD, HEADER, lines_of
+from .files import COLUMNS, CUSTOMER, GOOD, HEADER, lines_of
 
-Parsed = tuple[list[list[str]], list[Reject], int, Position]
+Parsed = tuple[list[list[str | None]], list[Reject], int, Position]
 TOO_LONG = too_long(DEFAULTS)
 
 
@@ -29,8 +28,8 @@ def parse(content: bytes, piece: int = 1 << 20, limits: Limits = DEFAULTS) -> Pa
     def read(size: int) -> bytes:
         return source.read(min(size, piece))
 
-    header, buffer = read_header(read, limits=limits)
-    rows: list[list[str]] = []
+    header, buffer = read_header(read, CUSTOMER, limits=limits)
+    rows: list[list[str | None]] = []
     rejects: list[Reject] = []
     blank, end = header.blank, header.end
     if header.columns:
@@ -93,7 +92,7 @@ def test_a_column_twice_is_refused_and_named() -> None:
 
 
 def test_columns_are_mapped_by_name_whatever_their_order_and_case() -> None:
-    header, _ = read_header(io.BytesIO(b" AGE , Email,title,LastName,firstname,status \n").read)
+    header, _ = read_header(io.BytesIO(b" AGE , Email,title,LastName,firstname,status \n").read, CUSTOMER)
     assert [column.name for column in header.columns] == ["age", "email", "title", "lastname", "firstname", "status"]
 
 
@@ -264,7 +263,7 @@ def test_a_huge_field_is_one_reject_in_bounded_memory(quote: str) -> None:
         yield from left
 
     source = pieces()
-    header, buffer = read_header(lambda _: next(source, b""))
+    header, buffer = read_header(lambda _: next(source, b""), CUSTOMER)
     tracemalloc.start()
     blocks = list(read_blocks(lambda _: next(source, b""), header.columns, header.end, buffer))
     peak = tracemalloc.get_traced_memory()[1]
@@ -380,7 +379,7 @@ def test_at_the_longest_record_the_smallest_blocks_read_the_same(length: int, ma
 @given(body=anything, stop=st.integers(0, 20))
 def test_reading_resumes_at_the_end_of_any_block(body: bytes, stop: int) -> None:
     content = HEADER.encode() + b"\n" + body
-    header, _ = read_header(io.BytesIO(content).read, limits=SMALL_BLOCKS)
+    header, _ = read_header(io.BytesIO(content).read, CUSTOMER, limits=SMALL_BLOCKS)
 
     def read_from(position: Position) -> list[Block]:
         source = io.BytesIO(content[position.offset :])

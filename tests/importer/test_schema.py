@@ -3,11 +3,13 @@
 import pymysql
 import pytest
 
-from csv_importer.columns import COLUMNS, IMPORT_FILE_COLUMN, IMPORT_FILE_LENGTH
+from csv_importer.datasets import IMPORT_FILE_COLUMN
 from csv_importer.limits import DEFAULTS
 from csv_importer.mysql import REASON_LENGTH
+from csv_importer.objects import IMPORT_FILE_LENGTH
 
 from .conftest import PASSWORD, SCHEMA, TABLES, Database
+from .files import COLUMNS
 
 
 def columns_of(database: Database, table: str) -> dict[str, tuple[str, str, str | None, str]]:

@@ -11,6 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from csv_importer.aws import S3Store, SecretsManager, SelfInvocation, TokenSecrets
+from csv_importer.datasets import Dataset
 from csv_importer.errors import ConfigurationError, ImporterError, TransientError
 from csv_importer.importer import Importer, Outcome, Result
 from csv_importer.limits import DEFAULTS, Limits
@@ -77,29 +78,27 @@ def make_handler(limits: Limits = DEFAULTS, continuation: Callable[[str], Contin
     return handle
 
 
-def _checked_settings() -> Settings:
-    try:
-        return Settings.of(os.environ)
-    except ConfigurationError as error:
-        # Without a stack trace, which would hide the reason.
-        logger.error("The function is not configured", reason=str(error))  # noqa: TRY400
-        raise
-
-
 @dataclass(frozen=True, slots=True)
 class _Clients:
-    """The clients for some settings."""
+    """The clients, and the dataset, for some settings."""
 
     settings: Settings
+    dataset: Dataset
     store: ObjectStore
     secrets: Secrets
 
     @classmethod
     def of(cls, settings: Settings) -> "_Clients":
-        """Create the clients."""
+        """Read the dataset and create the clients.
+
+        Raises:
+            ConfigurationError: The descriptor cannot be used.
+        """
+        dataset = Dataset.read(settings.dataset_file)
         secret = SecretsManager(settings.secret_id, with_password=not settings.iam_login)
         # A client that signs tokens takes a while to load: only where they are used.
-        return cls(settings, S3Store(), TokenSecrets(secret) if settings.iam_login else secret)
+        secrets = TokenSecrets(secret) if settings.iam_login else secret
+        return cls(settings, dataset, S3Store(), secrets)
 
 
 class _Function:
@@ -116,16 +115,26 @@ class _Function:
         if not records:
             logger.info("Nothing to import: the event has no records")
             return {"imports": []}
-        settings = _checked_settings()
-        if self._clients is None or self._clients.settings != settings:
-            self._clients = _Clients.of(settings)
+        clients = self._checked_clients()
         continuation = self._continuation(context.invoked_function_arn)
-        invocation = _Invocation(self._clients, context, self._limits, continuation, replay=event.get("replay") is True)
+        invocation = _Invocation(clients, context, self._limits, continuation, replay=event.get("replay") is True)
         try:
             return invocation.work(records)
         finally:
             if metrics.metric_set:
                 metrics.flush_metrics()
+
+    def _checked_clients(self) -> _Clients:
+        """Return the clients for the settings of now."""
+        try:
+            settings = Settings.of(os.environ)
+            if self._clients is None or self._clients.settings != settings:
+                self._clients = _Clients.of(settings)
+        except ConfigurationError as error:
+            # Without a stack trace, which would hide the reason.
+            logger.error("The function is not configured", reason=str(error))  # noqa: TRY400
+            raise
+        return self._clients
 
 
 class _Invocation:
@@ -140,8 +149,11 @@ class _Invocation:
         self._continuation = continuation
         self._replay = replay
         self._importer = Importer(
+            dataset=clients.dataset,
             store=clients.store,
-            database=MySqlDatabase(clients.secrets, clients.settings.ca_file, context.aws_request_id, limits=limits),
+            database=MySqlDatabase(
+                clients.secrets, clients.settings.ca_file, context.aws_request_id, clients.dataset, limits=limits
+            ),
             time_left=self._time_left,
             log=logger.info,
             max_reject_ratio=clients.settings.max_reject_ratio,

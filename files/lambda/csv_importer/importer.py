@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from csv_importer.columns import Column
+from csv_importer.datasets import Dataset
 from csv_importer.errors import ConfigurationError, FileRefused, TransientError
+from csv_importer.fields import Column
 from csv_importer.limits import DEFAULTS, Limits
 from csv_importer.objects import ObjectVersion
 from csv_importer.parsing import Block, Header, Position, Read, Reject, read_blocks, read_header
@@ -68,6 +69,7 @@ class Importer:
     def __init__(  # noqa: PLR0913 - all by name
         self,
         *,
+        dataset: Dataset,
         store: ObjectStore,
         database: Database,
         time_left: Callable[[], float],
@@ -81,6 +83,7 @@ class Importer:
         """Keep what an import needs.
 
         Args:
+            dataset: What the files have to be.
             store: The bucket.
             database: The database.
             time_left: Returns how many seconds of the invocation may still be used.
@@ -91,6 +94,7 @@ class Importer:
             limits: Sizes and times.
             sleep: Waits for some seconds.
         """
+        self._dataset = dataset
         self._store = store
         self._database = database
         self._time_left = time_left
@@ -114,7 +118,14 @@ class Importer:
             TransientError: An error outlasted the timeout, or the time that is left.
             ConfigurationError: The database cannot be used until an operator fixes something.
         """
-        run = _Run(self._store, self._time_left, self._log, self._accepted, self._limits)
+        run = _Run(
+            self._dataset,
+            self._store,
+            time_left=self._time_left,
+            log=self._log,
+            accepted=self._accepted,
+            limits=self._limits,
+        )
         identified = None
         lock_timeout, retry_timeout = self._limits.lock_timeout, self._limits.retry_timeout
         waited, attempt, progress = 0.0, 0, 0
@@ -223,9 +234,11 @@ class _Work:
 class _Run:
     """One run over one object version, over as many sessions as it takes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - four by name
         self,
+        dataset: Dataset,
         store: ObjectStore,
+        *,
         time_left: Callable[[], float],
         log: Log,
         accepted: _Accepted,
@@ -234,6 +247,7 @@ class _Run:
         self.commits = 0
         self._added = Counts()
         self._row_by_row = False
+        self._dataset = dataset
         self._store = store
         self._time_left = time_left
         self._log = log
@@ -265,7 +279,7 @@ class _Run:
         source = self._store.open(work.version, 0)
         try:
             work.entry = replace(work.entry, size=source.size)
-            header, buffer = read_header(source.read, limits=self._limits)
+            header, buffer = read_header(source.read, self._dataset, limits=self._limits)
             start = header.end
             if work.entry.position.offset:
                 source.close()

@@ -12,12 +12,12 @@ import pymysql
 from pymysql.constants import CLIENT
 from pymysql.cursors import Cursor
 
-from csv_importer import columns as schema
-from csv_importer.columns import Column
+from csv_importer.datasets import IMPORT_FILE_COLUMN, Dataset
 from csv_importer.errors import ConfigurationError, FileRefused, TransientError
 from csv_importer.feed import FEED_NAME, FeedConnection
+from csv_importer.fields import Column
 from csv_importer.limits import DEFAULTS, Limits
-from csv_importer.objects import ObjectVersion
+from csv_importer.objects import IMPORT_FILE_LENGTH, ObjectVersion
 from csv_importer.parsing import Block, Position, Reject
 from csv_importer.ports import Counts, Credentials, Entry, RowsAltered, Secrets, Status
 
@@ -69,12 +69,14 @@ _REFUSED = {
     1136: "a table has been altered",
     1146: "a table is missing",
     1364: "a table has been altered",
-    1467: "the numbers for customer.id are used up",
+    1467: "the numbers for the column id are used up",
 }
 _DUPLICATE = 1062
 _LOGIN_REFUSED = frozenset({1045, 1698})
 # A value that does not fit, a constraint or a trigger; LOAD DATA LOCAL forbidden since.
-_ROWS_REFUSED = frozenset({1048, 1062, 1169, 1264, 1265, 1292, 1366, 1406, 1452, 1644, 1690, 3819, 1148, 3948, 3950})
+_ROWS_REFUSED = frozenset(
+    {1048, 1062, 1169, 1264, 1265, 1292, 1366, 1406, 1452, 1644, 1690, 3140, 3141, 3157, 3819, 1148, 3948, 3950}
+)
 
 
 @contextmanager
@@ -112,6 +114,7 @@ class MySqlDatabase:
         secrets: Secrets,
         ca_file: Path,
         request_id: str,
+        dataset: Dataset,
         *,
         limits: Limits = DEFAULTS,
         clock: Callable[[], float] = time.monotonic,
@@ -123,6 +126,7 @@ class MySqlDatabase:
             secrets: Where endpoint, user and password come from.
             ca_file: The CA certificates that the server's certificate is verified with, PEM.
             request_id: The invocation, for the ledger.
+            dataset: The table, and the columns that it has to have.
             limits: Sizes and times.
             clock: Seconds, from any start.
             connect: Connects, with the options of FeedConnection.
@@ -130,6 +134,7 @@ class MySqlDatabase:
         self._secrets = secrets
         self._ca_file = ca_file
         self._request_id = request_id
+        self._dataset = dataset
         self._limits = limits
         self._clock = clock
         self._connect = connect
@@ -139,7 +144,7 @@ class MySqlDatabase:
         """Connect and take the lock of an object version: see ports.Database."""
         connection, lock_key = self._logged_in()
         try:
-            session = MySqlSession(connection, version, self._request_id, self._limits)
+            session = MySqlSession(connection, version, self._request_id, self._dataset, self._limits)
             held = session.lock(lock_name(version, lock_key), timeout, self._clock)
             yield session if held is None else held
         finally:
@@ -212,18 +217,22 @@ def lock_name(version: ObjectVersion, key: str) -> str:
 class MySqlSession:
     """A connection for one object version: see ports.Session."""
 
-    def __init__(self, connection: FeedConnection, version: ObjectVersion, request_id: str, limits: Limits) -> None:
+    def __init__(
+        self, connection: FeedConnection, version: ObjectVersion, request_id: str, dataset: Dataset, limits: Limits
+    ) -> None:
         """Wrap a connection.
 
         Args:
             connection: The connection, in autocommit mode.
             version: The object version.
             request_id: The invocation, for the ledger.
+            dataset: The table.
             limits: Sizes.
         """
         self._connection = connection
         self._version = version
         self._request_id = request_id
+        self._dataset = dataset
         self._limits = limits
         self.locked = False
 
@@ -232,12 +241,12 @@ class MySqlSession:
         """LOAD DATA LOCAL, where the server allows it."""
         with _translated():
             ((enabled,),) = self._query("SELECT @@local_infile")
-        return LoadData(self._connection) if enabled else None
+        return LoadData(self._connection, self._dataset.table) if enabled else None
 
     @property
     def row_loader(self) -> "MultiRowInsert":
         """INSERT with several rows, in strict mode."""
-        return MultiRowInsert(self._connection, self._limits.insert_rows)
+        return MultiRowInsert(self._connection, self._dataset.table, self._limits.insert_rows)
 
     def lock(self, name: str, timeout: float, clock: Callable[[], float]) -> Entry | None:
         """Take the object version's lock.
@@ -330,21 +339,22 @@ class MySqlSession:
             raise TransientError("the ledger's row was changed by another session")
 
     def check_table(self) -> None:
-        """Compare the table with COLUMNS: see ports.Session."""
-        altered = f"table {schema.TABLE} has been altered:"
+        """Compare the table with the dataset: see ports.Session."""
+        table = self._dataset.table
+        altered = f"table {table} has been altered:"
         with _translated():
             rows = self._query(
-                "SELECT column_name, column_type, character_set_name,"
+                "SELECT column_name, column_type, character_set_name, is_nullable = 'YES',"
                 " is_nullable = 'NO' AND column_default IS NULL AND extra = '' FROM information_schema.columns"
                 " WHERE table_schema = DATABASE() AND table_name = %s",
-                schema.TABLE,
+                table,
             )
         if not rows:
-            raise FileRefused(f"table {schema.TABLE} is missing, or the importer may not use it")
-        missing = {column.name: column.sql_type for column in schema.COLUMNS}
-        missing[schema.IMPORT_FILE_COLUMN] = f"varchar({schema.IMPORT_FILE_LENGTH})"
-        for name, kind, charset, demanded in rows:
-            wanted = missing.pop(name, None)
+            raise FileRefused(f"table {table} is missing, or the importer may not use it")
+        missing = {column.name.lower(): (column.sql_type, column.nullable) for column in self._dataset.columns}
+        missing[IMPORT_FILE_COLUMN] = (f"varchar({IMPORT_FILE_LENGTH})", False)
+        for name, kind, charset, nullable, demanded in rows:
+            wanted, null = missing.pop(name.lower(), (None, False))
             if wanted is None:
                 if demanded:
                     raise FileRefused(f"{altered} {name} is none of the importer's columns, and has no default")
@@ -352,8 +362,27 @@ class MySqlSession:
                 raise FileRefused(f"{altered} {name} is {kind} instead of {wanted}")
             elif charset not in (None, "utf8mb4"):
                 raise FileRefused(f"{altered} {name} is in {charset} instead of utf8mb4")
+            elif null and not nullable:
+                raise FileRefused(f"{altered} {name} does not take NULL")
         if missing:
             raise FileRefused(f"{altered} it lacks {', '.join(missing)}")
+        if self._dataset.keys:
+            self._check_keys(altered)
+
+    def _check_keys(self, altered: str) -> None:
+        """Check that the table has the unique indexes which look after the dataset's keys."""
+        with _translated():
+            rows = self._query(
+                "SELECT index_name, column_name FROM information_schema.statistics"
+                " WHERE table_schema = DATABASE() AND table_name = %s AND non_unique = 0 AND sub_part IS NULL",
+                self._dataset.table,
+            )
+        indexes: dict[str, set[str]] = {}
+        for index, column in rows:
+            indexes.setdefault(index, set()).add(str(column).lower())
+        for key in self._dataset.keys:
+            if {name.lower() for name in key} not in indexes.values():
+                raise FileRefused(f"{altered} it lacks a unique index of {', '.join(key)}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -459,9 +488,10 @@ class LoadData:
     It ignores strict mode, and turns what does not fit into warnings: a single one rolls the batch back.
     """
 
-    def __init__(self, connection: FeedConnection) -> None:
-        """Load through a connection."""
+    def __init__(self, connection: FeedConnection, table: str) -> None:
+        """Load into a table through a connection."""
         self._connection = connection
+        self._table = table
 
     def encode(self, block: Block) -> bytes:
         """Write the rows with the separators that the statement below names."""
@@ -469,13 +499,13 @@ class LoadData:
 
     def load(self, contents: Iterator[bytes], columns: Sequence[Column], import_file: str) -> tuple[int, list[Reject]]:
         """Store rows: see ports.Loader."""
-        names = ", ".join(column.name for column in columns)
+        names = ", ".join(f"`{column.name}`" for column in columns)
         self._connection.feed = contents
         with _translated(), self._connection.cursor() as cursor:
             stored = cursor.execute(
-                f"LOAD DATA LOCAL INFILE '{FEED_NAME}' INTO TABLE {schema.TABLE} CHARACTER SET utf8mb4"
+                f"LOAD DATA LOCAL INFILE '{FEED_NAME}' INTO TABLE `{self._table}` CHARACTER SET utf8mb4"
                 r" FIELDS TERMINATED BY 0x1F ESCAPED BY '\\' LINES TERMINATED BY 0x1E"
-                f" ({names}) SET {schema.IMPORT_FILE_COLUMN} = %s",
+                f" ({names}) SET {IMPORT_FILE_COLUMN} = %s",
                 (import_file,),
             )
             if cursor.warning_count:
@@ -486,9 +516,10 @@ class LoadData:
 class MultiRowInsert:
     """INSERT in strict mode: finds the row that the database refuses."""
 
-    def __init__(self, connection: FeedConnection, insert_rows: int) -> None:
-        """Load through a connection, so many rows a statement."""
+    def __init__(self, connection: FeedConnection, table: str, insert_rows: int) -> None:
+        """Load into a table through a connection, so many rows a statement."""
         self._connection = connection
+        self._table = table
         self._insert_rows = insert_rows
 
     def encode(self, block: Block) -> Block:
@@ -497,8 +528,8 @@ class MultiRowInsert:
 
     def load(self, contents: Iterator[Block], columns: Sequence[Column], import_file: str) -> tuple[int, list[Reject]]:
         """Store rows: see ports.Loader."""
-        names = [*(column.name for column in columns), schema.IMPORT_FILE_COLUMN]
-        statement = f"INSERT INTO {schema.TABLE} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})"  # noqa: S608 - names from COLUMNS
+        names = [*(f"`{column.name}`" for column in columns), IMPORT_FILE_COLUMN]
+        statement = f"INSERT INTO `{self._table}` ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})"  # noqa: S608 - names that a dataset may have
         rejects: list[Reject] = []
         stored, step = 0, self._insert_rows
         with self._connection.cursor() as cursor:
@@ -515,7 +546,7 @@ class MultiRowInsert:
         self,
         cursor: Cursor,
         statement: str,
-        rows: Sequence[tuple[str, ...]],
+        rows: Sequence[tuple[str | None, ...]],
         indexes: range,
         refused: list[tuple[int, str]],
     ) -> int:

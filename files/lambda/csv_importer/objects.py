@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import unquote_plus
 
-from csv_importer.columns import IMPORT_FILE_LENGTH
 from csv_importer.errors import ConfigurationError
 
 type Json = Mapping[str, object]
+
+IMPORT_FILE_LENGTH = 100
+"""Characters of the column import_file."""
 
 _NO_ID = "null"
 _ETAG = "etag:"
@@ -56,7 +58,7 @@ class ObjectVersion:
 
     @property
     def import_file(self) -> str:
-        """The key as customer.import_file holds it: whole, or cut and with a part of its hash."""
+        """The key as the column import_file holds it: whole, or cut and with a part of its hash."""
         if len(self.key) <= IMPORT_FILE_LENGTH:
             return self.key
         digest = hashlib.sha256(self.key.encode()).hexdigest()[:16]

@@ -13,7 +13,7 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -21,12 +21,18 @@ from itertools import accumulate, chain, islice, repeat
 from operator import itemgetter
 from typing import NamedTuple, Protocol
 
-from csv_importer.columns import COLUMNS, Column
+from csv_importer.datasets import Dataset, FieldsMatch
 from csv_importer.errors import FileRefused
+from csv_importer.fields import Column
 from csv_importer.limits import DEFAULTS, Limits
 
 FIELD_END, ROW_END, ESCAPE = SEPARATORS = ("\x1f", "\x1e", "\\")
 """Characters with a meaning in the stream that the database reads."""
+
+NULL = ESCAPE + "N"
+"""NULL in that stream: https://dev.mysql.com/doc/refman/8.4/en/load-data.html."""
+
+_ESCAPES = str.maketrans({character: ESCAPE + character for character in SEPARATORS})
 
 type _Error = tuple[str | None, str]
 """The column with the error, if it is in one, and the reason."""
@@ -115,7 +121,7 @@ class Block:
         end: Where the next block begins.
     """
 
-    __slots__ = ("_plain", "_raw_length", "_records", "blank", "end", "rejected", "rejects")
+    __slots__ = ("_plain", "_raw_length", "_records", "_stored", "blank", "end", "rejected", "rejects")
 
     def __init__(  # noqa: PLR0913 - built in two places
         self,
@@ -127,8 +133,20 @@ class Block:
         *,
         raw_length: int,
         plain: bool = True,
+        stored: "_Stored | None" = None,
     ) -> None:
-        """Take the records to store, the others, and whether no value holds one of SEPARATORS."""
+        """Take the records to store, the others, and whether no value holds one of SEPARATORS.
+
+        Args:
+            records: The records to store.
+            rejects: The others that are kept.
+            rejected: How many others there are.
+            blank: How many lines were blank.
+            end: Where the next block begins.
+            raw_length: Characters of a rejected record that are kept.
+            plain: Whether no value in the file holds one of SEPARATORS.
+            stored: What is stored, column by column, where that is not what is in the file.
+        """
         self.rejects = rejects
         self.rejected = rejected
         self.blank = blank
@@ -136,24 +154,29 @@ class Block:
         self._records = records
         self._raw_length = raw_length
         self._plain = plain
+        self._stored = stored
 
     def __len__(self) -> int:
         """How many rows there are to store."""
         return len(self._records) if self._records else 0
 
     @property
-    def rows(self) -> list[list[str]]:
-        """The rows to store, values in the order of the header."""
-        return [self._records.fields(index) for index in range(len(self))] if self._records else []
+    def rows(self) -> list[list[str | None]]:
+        """The rows to store, values in the order of the header; None for NULL."""
+        if self._stored:
+            return list(map(list, zip(*self._stored, strict=True)))
+        return [[*self._records.fields(index)] for index in range(len(self))] if self._records else []
 
     def delimited(self) -> str:
         """The rows to store as text, with the separators of the LOAD DATA statement."""
         if not self._records or not len(self):
             return ""
+        if self._stored:
+            return ROW_END.join(map(FIELD_END.join, zip(*map(_escaped, self._stored), strict=True))) + ROW_END
         if self._plain:
             return self._records.joined(FIELD_END, ROW_END)
-        escapes = str.maketrans({character: ESCAPE + character for character in SEPARATORS})
-        return "".join(FIELD_END.join(value.translate(escapes) for value in row) + ROW_END for row in self.rows)
+        rows = map(self._records.fields, range(len(self)))
+        return "".join(FIELD_END.join(value.translate(_ESCAPES) for value in row) + ROW_END for row in rows)
 
     def reject(self, index: int, reason: str) -> Reject:
         """Return rows[index] as a reject, for a reason that only the database knows."""
@@ -163,11 +186,26 @@ class Block:
         return Reject(line, None, reason, _raw(text, self._raw_length))
 
 
-def read_header(read: Read, *, limits: Limits = DEFAULTS) -> tuple[Header, bytes]:
+type _Stored = Sequence[Sequence[str | None]]
+"""What is stored, column by column."""
+
+
+def _escaped(values: Sequence[str | None]) -> Sequence[str]:
+    """Write the values of a column as the LOAD DATA statement reads them."""
+    texts = [value for value in values if value is not None]
+    joined = "".join(texts)
+    plain = not any(character in joined for character in SEPARATORS)
+    if plain and len(texts) == len(values):
+        return texts
+    return [NULL if value is None else value if plain else value.translate(_ESCAPES) for value in values]
+
+
+def read_header(read: Read, dataset: Dataset, *, limits: Limits = DEFAULTS) -> tuple[Header, bytes]:
     """Read the header from the start of a file.
 
     Args:
         read: Where the bytes come from.
+        dataset: What the file has to be.
         limits: Sizes of a block and a record.
 
     Returns:
@@ -202,20 +240,20 @@ def read_header(read: Read, *, limits: Limits = DEFAULTS) -> tuple[Header, bytes
             raise FileRefused(f"no header: the first line is longer than {max_record_bytes} bytes")
         if line.endswith("\r") and buffer[end : end + 1] == b"\n":
             end += 1
-        return Header(_columns(raw), Position(end, blank + 1), blank), buffer[end:]
+        return Header(_columns(raw, dataset), Position(end, blank + 1), blank), buffer[end:]
     if len(buffer) - start > max_record_bytes:
         raise FileRefused(f"no header in the first {max_record_bytes} bytes")
     return Header((), Position(offset, blank), blank), b""
 
 
-def _columns(raw: bytes) -> tuple[Column, ...]:
-    """Map a header to columns.
+def _columns(raw: bytes, dataset: Dataset) -> tuple[Column, ...]:
+    """Map a header to columns, by name: neither case nor spaces around it matter.
 
     Raises:
         FileRefused: It is not text, or its columns are not those of the table.
     """
-    known = {column.name: column for column in COLUMNS}
-    wanted = ", ".join(known)
+    known = {column.name.lower(): column for column in dataset.columns}
+    wanted = ", ".join(column.name for column in dataset.columns)
     try:
         (fields,) = csv.reader([raw.decode()], strict=True)
     except UnicodeDecodeError:
@@ -240,6 +278,8 @@ def _columns(raw: bytes) -> tuple[Column, ...]:
     ]
     if errors:
         raise FileRefused(f"wrong header: {'; '.join(errors)}. It has to name {wanted}, in any order")
+    if dataset.fields_match is FieldsMatch.EXACT and names != list(known):
+        raise FileRefused(f"wrong header: the columns are in another order. It has to name {wanted}, in this order")
     return tuple(known[name] for name in names)
 
 
@@ -395,7 +435,7 @@ def _parse(source: _Source, columns: Sequence[Column], limits: Limits, keep_reje
             lines.pop()
         end = Position(start.offset + len(data), start.line + len(lines))
         records = _UnquotedRecords(lines, start.line + 1)
-    errors = _validation_errors(records, columns, suspicious=suspicious)
+    errors, values = _validation_errors(records, columns, suspicious=suspicious)
     blank = sum(error is _BLANK for error in errors.values()) if errors else 0
     rejected = len(faults) + len(errors) - blank
     rejects: list[Reject] = []
@@ -403,10 +443,11 @@ def _parse(source: _Source, columns: Sequence[Column], limits: Limits, keep_reje
         faults += (_Fault(records.line(at), *error, at) for at, error in errors.items() if error is not _BLANK)
         faults.sort(key=itemgetter(0))
         rejects = [_reject(fault, records, lines, start, limits) for fault in faults[:keep_rejects]]
+    stored = _stored(records, columns, values)
     if errors:
         records.keep([index for index in range(len(records)) if index not in errors])
     plain = not any(character in text for character in SEPARATORS)
-    return Block(records, rejects, rejected, blank, end, raw_length=limits.raw_length, plain=plain)
+    return Block(records, rejects, rejected, blank, end, raw_length=limits.raw_length, plain=plain, stored=stored)
 
 
 def _reject(fault: _Fault, records: "_Records", lines: Sequence[str], start: Position, limits: Limits) -> Reject:
@@ -435,7 +476,7 @@ class _Records(Protocol):
         """Read the values of some, or of all, column by column: their widths are equal."""
 
     def fill(self, index: int, place: int, value: str) -> None:
-        """Replace an empty value."""
+        """Replace a value by one without any character that CSV needs quotes for."""
 
     def keep(self, indexes: list[int]) -> None:
         """Drop all others."""
@@ -634,11 +675,13 @@ def _bytes(line: str) -> int:
     return len(line) if line.isascii() else len(line.encode("utf-8", "surrogateescape"))
 
 
-def _validation_errors(records: _Records, columns: Sequence[Column], *, suspicious: bool) -> dict[int, _Error]:
-    """Find the records that cannot be stored, blank ones included; fill in defaults.
+def _validation_errors(
+    records: _Records, columns: Sequence[Column], *, suspicious: bool
+) -> tuple[dict[int, _Error], "_Values"]:
+    """Find the records that cannot be stored, blank ones included.
 
     Returns:
-        The errors by index.
+        The errors by index; and the values of all others.
     """
     errors: dict[int, _Error] = {}
     width = len(columns)
@@ -653,18 +696,71 @@ def _validation_errors(records: _Records, columns: Sequence[Column], *, suspicio
             if index not in errors:
                 errors |= _suspicions(index, records.fields(index), columns)
     fitting = [index for index in range(len(records)) if index not in errors] if errors else None
-    empty: list[tuple[int, int, str]] = []
-    for place, (column, values) in enumerate(zip(columns, records.columns(fitting), strict=False)):
+    found = records.columns(fitting)
+    for column, values in zip(columns, found, strict=False):
         for index, reason in column.errors(values).items():
             errors.setdefault(index if fitting is None else fitting[index], (column.name, reason))
-        if column.default is not None and "" in values:
-            places = range(len(records)) if fitting is None else fitting
-            empty += ((index, place, column.default) for index, value in zip(places, values, strict=True) if not value)
-    for index, place, default in empty:
-        # A reject shows what is in the file.
-        if index not in errors:
-            records.fill(index, place, default)
-    return errors
+    return errors, _Values(found, range(len(records)) if fitting is None else fitting, errors)
+
+
+class _Values(NamedTuple):
+    """The values of some records, column by column.
+
+    Attributes:
+        columns: The values of each column.
+        indexes: The records that they are of.
+        errors: The records, by index, that are not stored.
+    """
+
+    columns: Sequence[Sequence[str]]
+    indexes: Sequence[int]
+    errors: Mapping[int, _Error]
+
+    def stored[T](self, values: Sequence[T]) -> Sequence[T]:
+        """Return those of a column's values whose records are stored."""
+        if not self.errors:
+            return values
+        return [value for index, value in zip(self.indexes, values, strict=True) if index not in self.errors]
+
+
+_FEW = 4
+"""Where no more than one row in so many is stored otherwise than written, its line is written again."""
+
+_QUOTED_FOR = re.compile('[,"\r\n]')
+
+
+def _stored(records: _Records, columns: Sequence[Column], values: _Values) -> _Stored | None:
+    """Return what is stored, column by column, or None where that is what the records hold: they may be changed.
+
+    Args:
+        records: The records to store.
+        columns: The columns in the order of the file.
+        values: Their values.
+    """
+    changed: dict[int, Sequence[str | None]] = {}
+    differences: list[tuple[int, int, str | None]] = []
+    for place, (column, before) in enumerate(zip(columns, values.columns, strict=False)):
+        after = before if column.verbatim else column.stored(before)
+        if after is not before:
+            changed[place] = after
+            if len(differences) * _FEW <= len(records):
+                differences += (
+                    (index, place, text)
+                    for index, value, text in zip(values.indexes, before, after, strict=True)
+                    if value is not text and index not in values.errors
+                )
+    if not changed:
+        return None
+    texts = {text for _, _, text in differences}
+    if len(differences) * _FEW > len(records) or any(text is None or _special(text) for text in texts):
+        return [values.stored(changed.get(place, before)) for place, before in enumerate(values.columns)]
+    for index, place, text in differences:
+        records.fill(index, place, text or "")
+    return None
+
+
+def _special(text: str) -> bool:
+    return _QUOTED_FOR.search(text) is not None or any(character in text for character in SEPARATORS)
 
 
 def _suspicions(index: int, fields: list[str], columns: Sequence[Column]) -> dict[int, _Error]:

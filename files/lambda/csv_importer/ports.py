@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from csv_importer.columns import Column
+from csv_importer.fields import Column
 from csv_importer.objects import ObjectVersion
 from csv_importer.parsing import Block, Position, Reject
 
@@ -230,7 +230,7 @@ class Session(Protocol):
         """
 
     def check_table(self) -> None:
-        """Compare the table with COLUMNS.
+        """Compare the table with the dataset.
 
         Raises:
             FileRefused: It is missing, or has been altered.
