@@ -193,6 +193,7 @@ class Stack:
 
     def query(self, statement: str, *values: Any) -> list[dict[str, Any]]:
         """What the database answers the administrator."""
+        known = self._login is not None
         if self._login is None:
             administrator, importer = self.secret("administrator"), self.secret("importer")
             self._login = {
@@ -214,6 +215,8 @@ class Stack:
         except pymysql.OperationalError:
             # The password or the cluster may be another one by now.
             self._login = None
+            if known:
+                return self.query(statement, *values)
             raise
         with connection, connection.cursor() as cursor:
             # Without values a % is no placeholder.
