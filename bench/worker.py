@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import pymysql
 import yaml
 
-from csv_importer.datasets import Dataset
+from csv_importer.datasets import Dataset, Datasets
 from csv_importer.importer import Importer, Result
 from csv_importer.mysql import MySqlDatabase
 from csv_importer.objects import ObjectVersion
@@ -118,9 +118,9 @@ class _Secret:
 def importer(job: Job) -> int:
     """Load with the importer: full validation, rejects, ledger, 50,000 rows per transaction."""
     importer = Importer(
-        dataset=DATASET,
+        datasets=Datasets((DATASET,)),
         store=_FileStore(job.file),
-        database=MySqlDatabase(_Secret(job.credentials), job.ca_file, "bench", DATASET),
+        database=MySqlDatabase(_Secret(job.credentials), job.ca_file, "bench"),
         time_left=lambda: 3600.0,
         log=lambda *_, **__: None,
     )

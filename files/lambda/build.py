@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Builds the function's zip: the same bytes for the same input, on any machine.
 
-    build.py --output FILE --python-version 3.13 --architecture arm64 --ca-file FILE --dataset FILE
+    build.py --output FILE --python-version 3.13 --architecture arm64 --ca-file FILE --dataset FILE …
 
 Prints one line of JSON: path, sha256 (hexadecimal), code_sha256 (base64, as Lambda shows it), size in
 bytes, and status: built, or unchanged where the output was built from the same input before.
@@ -51,13 +51,13 @@ class Target:
         python_version: The runtime's, such as 3.13.
         architecture: arm64 or x86_64.
         ca_file: The CA certificates that the database is checked against, PEM.
-        dataset: The descriptor of the dataset, YAML.
+        datasets: The descriptors of the datasets, YAML.
     """
 
     python_version: str
     architecture: str
     ca_file: Path
-    dataset: Path
+    datasets: tuple[Path, ...]
 
     @property
     def takes_bytecode(self) -> bool:
@@ -72,10 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--python-version", default="3.13", help="the runtime's version (default: %(default)s)")
     parser.add_argument("--architecture", choices=sorted(UV_PLATFORMS), default="arm64", help="default: %(default)s")
     parser.add_argument("--ca-file", type=Path, required=True, help="CA certificates of the database, PEM")
-    parser.add_argument("--dataset", type=Path, required=True, help="the dataset's descriptor, YAML")
+    parser.add_argument(
+        "--dataset", type=Path, required=True, action="append", help="a dataset's descriptor, YAML; may be given again"
+    )
     options = parser.parse_args(arguments)
     try:
-        target = Target(options.python_version, options.architecture, options.ca_file, options.dataset)
+        target = Target(options.python_version, options.architecture, options.ca_file, tuple(options.dataset))
         result = build(options.output, target)
     except BuildError as error:
         sys.stderr.write(f"build.py: {error}\n")
@@ -95,7 +97,7 @@ def build(output: Path, target: Target) -> dict[str, object]:
         path, sha256, code_sha256, size and status.
 
     Raises:
-        BuildError: Requirements cannot be installed, the file of CA certificates is not PEM, or the descriptor of the
+        BuildError: Requirements cannot be installed, the file of CA certificates is not PEM, or a descriptor of a
             dataset cannot be used.
     """
     inputs = _digest_of_inputs(target)
@@ -103,7 +105,7 @@ def build(output: Path, target: Target) -> dict[str, object]:
     known = note.read_text(encoding="ascii").split() if note.is_file() else []
     unchanged = output.is_file() and known == [inputs, _sha256(output).hex()]
     if not unchanged:
-        descriptor = _descriptor(target.dataset)
+        descriptors = _descriptors(target.datasets)
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=".build-") as scratch:
             root = Path(scratch) / "root"
@@ -111,7 +113,7 @@ def build(output: Path, target: Target) -> dict[str, object]:
             _prune(root)
             shutil.copytree(PACKAGE, root / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__", "*.typed"))
             shutil.copyfile(target.ca_file, root / PACKAGE.name / "ca.pem")
-            (root / PACKAGE.name / "dataset.json").write_text(descriptor, encoding="utf-8")
+            (root / PACKAGE.name / "datasets.json").write_text(descriptors, encoding="utf-8")
             if target.takes_bytecode:
                 _compile(root)
             made = Path(scratch) / "function.zip"
@@ -133,26 +135,27 @@ def _digest_of_inputs(target: Target) -> str:
         raise BuildError(f"{target.ca_file} holds no certificates in PEM: name a file that does with --ca-file")
     interpreter = sys.version if target.takes_bytecode else ""
     digest = hashlib.sha256(f"{target.python_version} {target.architecture} {interpreter}".encode())
-    if not target.dataset.is_file():
-        raise BuildError(f"{target.dataset} does not exist: name the descriptor of a dataset with --dataset")
-    for path in [Path(__file__), DESCRIPTORS, REQUIREMENTS, target.ca_file, target.dataset, *_files(PACKAGE)]:
+    for path in target.datasets:
+        if not path.is_file():
+            raise BuildError(f"{path} does not exist: name the descriptor of a dataset with --dataset")
+    for path in [Path(__file__), DESCRIPTORS, REQUIREMENTS, target.ca_file, *target.datasets, *_files(PACKAGE)]:
         if "__pycache__" not in path.parts:
             digest.update(f"\0{path.name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
-def _descriptor(path: Path) -> str:
-    """Read and check a descriptor; return it as JSON, so that the function needs no library for YAML."""
+def _descriptors(paths: Sequence[Path]) -> str:
+    """Read and check descriptors; return them as JSON, so that the function needs no library for YAML."""
     # Takes as long as everything else where nothing has changed.
     try:
-        from descriptors import DescriptorInvalid, load  # noqa: PLC0415
+        from descriptors import DescriptorInvalid, load_all  # noqa: PLC0415
     except ImportError as error:
         raise BuildError(f"{error}: install the packages of requirements.txt for {sys.executable}") from error
 
     try:
-        return json.dumps(load(path), ensure_ascii=False, indent=1) + "\n"
+        return json.dumps(load_all(paths), ensure_ascii=False, indent=1) + "\n"
     except DescriptorInvalid as error:
-        raise BuildError(f"the dataset's descriptor cannot be used:\n{error}") from error
+        raise BuildError(f"the descriptors of the datasets cannot be used:\n{error}") from error
 
 
 def _install(root: Path, target: Target) -> None:

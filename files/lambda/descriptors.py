@@ -4,7 +4,8 @@
     descriptors.py FILE …
 
 Prints one line for each error, with file, line and property, and exits with 1 if there are any. A descriptor is checked
-against the standard's own JSON Schema, the one for our custom properties, and what the importer supports.
+against the standard's own JSON Schema, the one for our custom properties, and what the importer supports; all of them
+together, against taking the same objects.
 """
 
 import copy
@@ -18,7 +19,8 @@ from typing import Any
 import jsonschema
 import yaml
 
-from csv_importer.datasets import Dataset, DescriptorError, Place, spelled
+from csv_importer.datasets import Dataset, Datasets, DescriptorError, Place, spelled
+from csv_importer.errors import ConfigurationError
 
 SCHEMAS = Path(__file__).resolve().parents[1] / "datapackage"
 PROFILE = SCHEMAS / "dataresource.json"
@@ -90,6 +92,34 @@ def load(path: Path) -> Descriptor:
     return descriptor
 
 
+def load_all(paths: Sequence[Path]) -> list[Descriptor]:
+    """Read the descriptors of an environment and check them, each by itself and all together.
+
+    Args:
+        paths: The YAML files.
+
+    Returns:
+        The descriptors, of what JSON can hold.
+
+    Raises:
+        DescriptorInvalid: They cannot be used.
+    """
+    descriptors: list[Descriptor] = []
+    errors: list[str] = []
+    for path in paths:
+        try:
+            descriptors.append(load(path))
+        except DescriptorInvalid as error:
+            errors.append(str(error))
+    if errors:
+        raise DescriptorInvalid("\n".join(errors))
+    try:
+        Datasets(tuple(map(Dataset.of, descriptors)))
+    except ConfigurationError as error:
+        raise DescriptorInvalid(f"{', '.join(map(str, paths))}: {error}") from None
+    return descriptors
+
+
 def _errors(descriptor: Descriptor) -> Iterator[tuple[Place, str]]:
     """Find the errors, each place once: what the importer itself says comes last and is more precise."""
     yield from _violations(json.loads(PROFILE.read_text(encoding="utf-8")), descriptor)
@@ -158,14 +188,12 @@ def _line(node: yaml.Node | None, place: Place) -> int:
 
 def main(arguments: Sequence[str]) -> int:
     """Check the files; return the exit code."""
-    code = 0
-    for name in arguments:
-        try:
-            load(Path(name))
-        except DescriptorInvalid as error:
-            sys.stderr.write(f"{error}\n")
-            code = 1
-    return code
+    try:
+        load_all([Path(name) for name in arguments])
+    except DescriptorInvalid as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ CREATE TABLE IF NOT EXISTS csv_import (
     etag VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
     -- As in customer.import_file, which is shorter than a key may be.
     import_file VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    -- Empty where no dataset takes the key. Imports from before there were datasets are of customer.
+    dataset VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'customer',
     -- checking: the share of rejects is counted before anything is loaded (MAX_REJECT_RATIO).
     status ENUM('checking', 'running', 'succeeded', 'failed') NOT NULL,
     size_bytes BIGINT UNSIGNED NOT NULL DEFAULT 0,

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -19,6 +19,7 @@ from mypy_boto3_s3 import S3Client
 from pymysql.cursors import Cursor
 
 from csv_importer.aws import SelfInvocation
+from csv_importer.datasets import Datasets
 from csv_importer.feed import FeedConnection
 from csv_importer.handler import Handler, make_handler
 from csv_importer.importer import Importer
@@ -76,15 +77,16 @@ class Database:
     ) -> Importer:
         """Make an importer that does not sleep."""
         limits = options.get("limits", self.limits)
-        dataset = options.get("dataset", CUSTOMER)
+        # Under any key: which dataset an object belongs to is a matter of other tests.
+        datasets = Datasets((replace(options.pop("dataset", CUSTOMER), key_prefix=""),))
         settings: dict[str, Any] = {
-            "database": MySqlDatabase(self, self.server.ca_file, request_id, dataset, limits=limits, connect=connect),
+            "database": MySqlDatabase(self, self.server.ca_file, request_id, limits=limits, connect=connect),
             "time_left": lambda: 60.0,
             "log": self._log,
             "limits": limits,
             "sleep": self.sleeps.append,
         }
-        return Importer(store=store, **settings | {"dataset": dataset} | options)
+        return Importer(store=store, **settings | {"datasets": datasets} | options)
 
     def _log(self, message: str, **values: Any) -> None:
         self.messages.append(message)
@@ -267,9 +269,9 @@ def invoke(
     monkeypatch.setenv("SECRET_ID", secret["ARN"])
     monkeypatch.setenv("BUCKET_NAME", BUCKET)
     monkeypatch.setenv("DATABASE_CA_FILE", str(database.server.ca_file))
-    dataset_file = tmp_path / "dataset.json"
-    dataset_file.write_text(json.dumps(DESCRIPTOR), encoding="utf-8")
-    monkeypatch.setenv("DATASET_FILE", str(dataset_file))
+    datasets_file = tmp_path / "datasets.json"
+    datasets_file.write_text(json.dumps([DESCRIPTOR]), encoding="utf-8")
+    monkeypatch.setenv("DATASETS_FILE", str(datasets_file))
     yield Invoke(limits)
     secrets.delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
 

@@ -81,7 +81,7 @@ def test_it_holds_code_ca_certificates_and_licences_and_nothing_else(built: Path
     with zipfile.ZipFile(built) as archive:
         names = archive.namelist()
         assert archive.read("csv_importer/ca.pem") == CA_FILE.read_bytes()
-        assert json.loads(archive.read("csv_importer/dataset.json")) == DESCRIPTOR
+        assert json.loads(archive.read("csv_importer/datasets.json")) == [DESCRIPTOR]
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o100644}
     assert names == sorted(names)
@@ -118,7 +118,7 @@ def test_the_handler_starts_with_what_the_zip_and_the_runtime_hold(built: Path, 
         "assert all(module.__file__.startswith(sys.argv[1]) for module in (handler, pymysql, aws_lambda_powertools))\n"
         "assert handler.Settings.of({'SECRET_ID': 's', 'BUCKET_NAME': 'b'}).ca_file.is_file()\n"
         "settings = handler.Settings.of({'SECRET_ID': 's', 'BUCKET_NAME': 'b'})\n"
-        "assert len(handler.Dataset.read(settings.dataset_file).columns) == 6\n"
+        "assert len(handler.Datasets.read(settings.datasets_file).all[0].columns) == 6\n"
         "assert 'yaml' not in sys.modules and 'jsonschema' not in sys.modules\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "task"), "AWS_DEFAULT_REGION": "eu-west-1"}

@@ -13,7 +13,7 @@ from descriptors import CUSTOM, PROFILE, DescriptorInvalid, load, main
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csv_importer.datasets import Dataset, DescriptorError, FieldsMatch, Place
+from csv_importer.datasets import Dataset, Datasets, DescriptorError, FieldsMatch, Mode, Place
 from csv_importer.errors import ConfigurationError, FileRefused
 from csv_importer.fields import Column
 from csv_importer.parsing import read_header
@@ -77,10 +77,78 @@ def test_keys_are_collected_and_a_primary_key_is_required() -> None:
     assert [column.nullable for column in dataset.columns] == [False, True, True]
 
 
+def test_a_dataset_s_own_table_and_objects_follow_from_its_name() -> None:
+    dataset = Dataset.of(described({"name": "a"}))
+    assert (dataset.name, dataset.table, dataset.key_prefix) == ("things", "things", "things/")
+    assert (dataset.mode, dataset.id_type, dataset.import_id) == (Mode.APPEND, "bigint", True)
+
+
+def test_a_dataset_may_have_a_table_and_objects_of_other_names() -> None:
+    custom = {"csvToAurora:table": "t", "csvToAurora:keyPrefix": "in/", "csvToAurora:mode": "replace"}
+    dataset = Dataset.of({**described({"name": "a"}), **custom, "name": "my-things.v2"})
+    assert (dataset.name, dataset.table, dataset.key_prefix, dataset.mode) == ("my-things.v2", "t", "in/", Mode.REPLACE)
+
+
+def test_an_object_belongs_to_the_dataset_with_the_longest_prefix_of_its_key() -> None:
+    prefixes = {"a": "a/", "b": "a/b/", "c": "a/b"}
+    named = [
+        Dataset.of({**described({"name": "x"}), "name": name, "csvToAurora:keyPrefix": prefix})
+        for name, prefix in prefixes.items()
+    ]
+    for datasets in (Datasets(tuple(named)), Datasets(tuple(reversed(named)))):
+        found = {key: datasets.taking(key) for key in ("a/1.csv", "a/b/1.csv", "a/bc.csv", "A/1.csv", "a.csv")}
+        assert {key: dataset and dataset.name for key, dataset in found.items()} == {
+            "a/1.csv": "a",
+            "a/b/1.csv": "b",
+            "a/bc.csv": "c",
+            "A/1.csv": None,
+            "a.csv": None,
+        }
+
+
+@pytest.mark.parametrize(
+    ("other", "part"),
+    [
+        ({"name": "others"}, None),
+        ({"csvToAurora:table": "t", "csvToAurora:keyPrefix": "t/"}, "the same name: 'things'"),
+        ({"name": "others", "csvToAurora:table": "things"}, "things and others have the same table: 'things'"),
+        ({"name": "others", "csvToAurora:keyPrefix": "things/"}, "things and others have the same key prefix"),
+        ({}, "the same name: 'things'"),
+    ],
+)
+def test_datasets_that_would_take_the_same_are_refused(
+    tmp_path: Path, other: dict[str, Any], part: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    descriptors = [described({"name": "a", "type": "any"}), {**described({"name": "b", "type": "any"}), **other}]
+    if other == {}:
+        descriptors[1] = descriptors[0]
+    paths = [tmp_path / f"{number}.yaml" for number in range(2)]
+    for path, descriptor in zip(paths, descriptors, strict=True):
+        path.write_text(yaml.safe_dump(descriptor), encoding="utf-8")
+    assert main(list(map(str, paths))) == (1 if part else 0)
+    assert (part or "") in capsys.readouterr().err
+
+
+def test_each_file_s_errors_are_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [tmp_path / f"{number}.yaml" for number in range(2)]
+    for path in paths:
+        path.write_text("name: things\n", encoding="utf-8")
+    assert main(list(map(str, paths))) == 1
+    error = capsys.readouterr().err
+    assert all(f"{path}:1: " in error for path in paths)
+
+
 @pytest.mark.parametrize(
     ("descriptor", "place", "part"),
     [
         ({"name": "Things"}, "name", "lower-case"),
+        ({**described({"name": "a"}), "name": "my-things"}, "name", "no name for a table"),
+        ({**described({"name": "a"}), "name": "csv_import"}, "name", "neither of csv_import, csv_import_reject"),
+        ({**described({"name": "a"}), "csvToAurora:table": "T"}, "csvToAurora:table", "no name for a table"),
+        ({**described({"name": "a"}), "csvToAurora:keyPrefix": 1}, "csvToAurora:keyPrefix", "a text"),
+        ({**described({"name": "a"}), "csvToAurora:mode": "merge"}, "csvToAurora:mode", '"upsert"'),
+        ({**described({"name": "a"}), "csvToAurora:idType": "tinyint"}, "csvToAurora:idType", '"bigint"'),
+        ({**described({"name": "a"}), "csvToAurora:importId": 1}, "csvToAurora:importId", "true or false"),
         ({**described(), "data": []}, "data", "allowed: "),
         ({**described({"name": "a"}), "encoding": "cp1252"}, "encoding", '"utf-8"'),
         ({**described({"name": "a"}), "format": "xlsx"}, "format", '"csv"'),
@@ -277,7 +345,7 @@ def test_a_file_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(DescriptorInvalid, match=r"things\.yaml: it cannot be read"):
         load(tmp_path / "things.yaml")
     with pytest.raises(ConfigurationError, match=r"things\.json cannot be read"):
-        Dataset.read(tmp_path / "things.json")
+        Datasets.read(tmp_path / "things.json")
 
 
 def test_yaml_has_the_values_of_json_only(tmp_path: Path) -> None:
@@ -301,13 +369,13 @@ def test_the_type_list_is_taken_though_the_published_profile_lacks_it(tmp_path: 
     assert Dataset.of(load(path)).columns[0].sql_type == "json"
 
 
-def test_a_descriptor_in_json_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "dataset.json"
+def test_descriptors_in_json_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "datasets.json"
+    path.write_text(json.dumps([DESCRIPTOR]), encoding="utf-8")
+    assert [dataset.columns for dataset in Datasets.read(path).all] == [CUSTOMER.columns]
     path.write_text(json.dumps(DESCRIPTOR), encoding="utf-8")
-    assert Dataset.read(path).columns == CUSTOMER.columns
-    path.write_text("[]", encoding="utf-8")
-    with pytest.raises(DescriptorError, match="is no mapping"):
-        Dataset.read(path)
+    with pytest.raises(ConfigurationError, match="is no list of descriptors"):
+        Datasets.read(path)
 
 
 # Properties

@@ -24,7 +24,7 @@ from csv_importer.mysql import LoadData, MySqlDatabase, MySqlSession
 from csv_importer.ports import Counts, Credentials
 
 from .conftest import SCHEMA, Database, make_database
-from .files import CUSTOMER, GOOD, MemoryStore, lines_of, version_of
+from .files import GOOD, MemoryStore, lines_of, version_of
 from .mysql_server import CertificateAuthority, MySqlServer
 
 ROWS = 1_000
@@ -357,7 +357,7 @@ def connecting(database: Database, credentials: Credentials, ca_file: Path | Non
             del fresh
             return credentials
 
-    return MySqlDatabase(Secret(), ca_file or database.server.ca_file, "request-1", CUSTOMER)
+    return MySqlDatabase(Secret(), ca_file or database.server.ca_file, "request-1")
 
 
 def refused(database: Database, credentials: Credentials, ca_file: Path | None = None) -> str:
@@ -456,7 +456,7 @@ def test_a_rotated_password_is_fetched_again_once(database: Database, at_once: b
         kill(database)
 
     importer = database.importer(
-        MemoryStore(CONTENT), database=MySqlDatabase(Secret(), database.server.ca_file, "request-1", CUSTOMER)
+        MemoryStore(CONTENT), database=MySqlDatabase(Secret(), database.server.ca_file, "request-1")
     )
     if at_once:
         rotate()

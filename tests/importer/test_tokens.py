@@ -21,7 +21,7 @@ from csv_importer.ports import Credentials
 from csv_importer.settings import Settings
 
 from .conftest import Cloud, Database, Invoke, secret_of
-from .files import CUSTOMER, GOOD, MemoryStore, lines_of, version_of
+from .files import GOOD, MemoryStore, lines_of, version_of
 from .mysql_server import CertificateAuthority
 from .test_faults import impostor, kill, once_before
 from .token_server import TokenServer, token_server
@@ -61,7 +61,7 @@ class Signer:
 
 
 def connecting(database: Database, secret: Secret, sign: Signer, ca_file: Path | None = None) -> MySqlDatabase:
-    return MySqlDatabase(TokenSecrets(secret, sign), ca_file or database.server.ca_file, "request-1", CUSTOMER)
+    return MySqlDatabase(TokenSecrets(secret, sign), ca_file or database.server.ca_file, "request-1")
 
 
 def test_each_connection_has_a_token_of_its_own(database: Database, server: TokenServer) -> None:

@@ -59,6 +59,7 @@ def create(database: Database, dataset: Dataset, *more: str) -> None:
         f"`{column.name}` {column.sql_type} {'NULL' if column.nullable else 'NOT NULL'}" for column in dataset.columns
     ]
     own = ["id BIGINT AUTO_INCREMENT PRIMARY KEY", "import_file VARCHAR(100) NOT NULL"]
+    own += ["import_id BIGINT UNSIGNED NOT NULL"] if dataset.import_id else []
     database.query(f"CREATE TABLE `{dataset.table}` ({', '.join([*columns, *own, *more])})")
     database.query(f"GRANT INSERT ON `{dataset.table}` TO {database.user}")
 

@@ -1,4 +1,4 @@
-"""Turns a descriptor of the Data Package standard, version 2, into the columns of a table.
+"""Turns descriptors of the Data Package standard, version 2, into datasets: which files they take, and their tables.
 
 A descriptor is a Data Resource (https://datapackage.org/standard/data-resource/) with a Table Schema and, where needed,
 custom properties. What is not supported is an error that names it; what only describes is carried and not used.
@@ -24,14 +24,24 @@ type Descriptor = Mapping[str, Any]
 IMPORT_FILE_COLUMN = "import_file"
 """The column of every table that names the file of a row."""
 
+IMPORT_ID_COLUMN = "import_id"
+"""The column that names the import of a row, in tables that have one."""
+
+LEDGER_TABLES = ("csv_import", "csv_import_reject")
+"""Tables that are the importer's own."""
+
 NAMESPACE = "csvToAurora:"
 """What custom properties begin with."""
 
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,63}")
-_OWN_COLUMNS = ("id", IMPORT_FILE_COLUMN, "created_at")
+_DATASET_NAME = re.compile("[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+_OWN_COLUMNS = ("id", IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, "created_at")
+_BOOLEANS = (True, False)
+_ID_TYPES = ("bigint", "bigint unsigned", "int", "int unsigned")
 
 _DESCRIBING = {"title", "description", "homepage", "sources", "licenses", "$schema"}
 _RESOURCE = {"name", "path", "type", "format", "mediatype", "encoding", "dialect", "schema"}
+_CUSTOM = {f"{NAMESPACE}{name}" for name in ("table", "keyPrefix", "mode", "idType", "importId")}
 _SCHEMA = {"fields", "fieldsMatch", "missingValues", "primaryKey", "uniqueKeys"}
 _FIELD_DESCRIBING = {"title", "description", "example", "rdfType", "categoriesOrdered"}
 _DIALECT: Mapping[str, Sequence[object]] = {
@@ -79,22 +89,43 @@ class FieldsMatch(StrEnum):
     """All of them, in any order."""
 
 
+class Mode(StrEnum):
+    """What a file's rows do to those that the table has."""
+
+    APPEND = "append"
+    """They are added."""
+    UPSERT = "upsert"
+    """Each takes the place of the row with the same key, or is added."""
+    REPLACE = "replace"
+    """They take the place of all rows of older versions of the same object."""
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A kind of file, and the table for its rows.
 
     Attributes:
+        name: Its name, as in the ledger.
         table: The table's name.
         columns: The columns in the order of the descriptor.
         fields_match: How a header has to fit them.
         keys: The names of columns whose values no two rows may share. The database looks after that: the table needs
             a unique index for each.
+        key_prefix: What the keys of its objects begin with.
+        mode: What a file's rows do to those that the table has.
+        id_type: The type of the column id.
+        import_id: Whether each row has the id of its import.
     """
 
+    name: str
     table: str
     columns: tuple[Column, ...]
     fields_match: FieldsMatch = FieldsMatch.EXACT
     keys: tuple[tuple[str, ...], ...] = ()
+    key_prefix: str = ""
+    mode: Mode = Mode.APPEND
+    id_type: str = "bigint"
+    import_id: bool = True
 
     @classmethod
     def of(cls, descriptor: Descriptor) -> "Dataset":
@@ -103,11 +134,11 @@ class Dataset:
         Raises:
             DescriptorError: It is malformed, or uses what is not supported.
         """
-        _known(descriptor, (), _RESOURCE | _DESCRIBING)
-        table = descriptor.get("name")
-        if not isinstance(table, str) or not _NAME.fullmatch(table) or table != table.lower():
+        _known(descriptor, (), _RESOURCE | _DESCRIBING | _CUSTOM)
+        name = descriptor.get("name")
+        if not isinstance(name, str) or not _DATASET_NAME.fullmatch(name):
             raise DescriptorError(
-                ("name",), "it is the table's name, and has to be lower-case letters, digits and _, at most 64"
+                ("name",), "it has to be lower-case letters and digits, with any of ._- between them, at most 64"
             )
         _one_of(descriptor, (), "type", "table")
         _one_of(descriptor, (), "format", "csv")
@@ -117,31 +148,88 @@ class Dataset:
         if not isinstance(dialect, Mapping):
             raise DescriptorError(("dialect",), "it has to be a mapping; a reference to a file is not supported")
         _known(dialect, ("dialect",), {*_DIALECT, "$schema"})
-        for name, allowed in _DIALECT.items():
-            _one_of(dialect, ("dialect",), name, *allowed)
+        for each, allowed in _DIALECT.items():
+            _one_of(dialect, ("dialect",), each, *allowed)
         schema = descriptor.get("schema")
         if not isinstance(schema, Mapping):
             raise DescriptorError(("schema",), "it is required, and has to be a mapping; a reference is not supported")
         _known(schema, ("schema",), _SCHEMA | _DESCRIBING)
-        return _of_schema(table, schema)
+        return _of_custom(_of_schema(name, schema), descriptor)
 
-    @classmethod
-    def read(cls, path: Path) -> "Dataset":
-        """Read a descriptor in JSON.
+
+@dataclass(frozen=True)
+class Datasets:
+    """The datasets of an environment: each object belongs to one of them at most.
+
+    Attributes:
+        all: The datasets.
+    """
+
+    all: tuple[Dataset, ...]
+
+    def __post_init__(self) -> None:
+        """Compare the datasets.
 
         Raises:
-            ConfigurationError: There is none, or it is malformed.
+            ConfigurationError: There is none, or two share a name, a table or a prefix.
+        """
+        if not self.all:
+            raise ConfigurationError("there is no dataset: one at least has to be given")
+        first: dict[tuple[str, str], str] = {}
+        for dataset in self.all:
+            for what, value in (("name", dataset.name), ("table", dataset.table), ("key prefix", dataset.key_prefix)):
+                other = first.setdefault((what, value), dataset.name)
+                if other != dataset.name or (what == "name" and self.all.count(dataset) > 1):
+                    raise ConfigurationError(f"the datasets {other} and {dataset.name} have the same {what}: {value!r}")
+
+    @classmethod
+    def read(cls, path: Path) -> "Datasets":
+        """Read a list of descriptors in JSON.
+
+        Raises:
+            ConfigurationError: There is none, one is malformed, or two take the same objects.
         """
         try:
-            descriptor = json.loads(path.read_text(encoding="utf-8"))
+            descriptors = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ConfigurationError(f"the dataset's descriptor {path} cannot be read: {error}") from None
-        if not isinstance(descriptor, Mapping):
-            raise DescriptorError((), f"{path} is no mapping")
-        return cls.of(descriptor)
+            raise ConfigurationError(f"the descriptors of the datasets in {path} cannot be read: {error}") from None
+        if not isinstance(descriptors, list) or not all(isinstance(each, Mapping) for each in descriptors):
+            raise ConfigurationError(f"{path} is no list of descriptors")
+        return cls(tuple(map(Dataset.of, descriptors)))
+
+    def taking(self, key: str) -> Dataset | None:
+        """Return the dataset that an object belongs to: the one with the longest prefix of its key."""
+        fitting = [dataset for dataset in self.all if key.startswith(dataset.key_prefix)]
+        return max(fitting, key=lambda dataset: len(dataset.key_prefix), default=None)
 
 
-def _of_schema(table: str, schema: Descriptor) -> Dataset:
+def _of_custom(dataset: Dataset, descriptor: Descriptor) -> Dataset:
+    """Add what the custom properties say, or what follows without them."""
+    table = descriptor.get(f"{NAMESPACE}table", dataset.name)
+    if not isinstance(table, str) or not _NAME.fullmatch(table) or table != table.lower() or table in LEDGER_TABLES:
+        place = f"{NAMESPACE}table" if f"{NAMESPACE}table" in descriptor else "name"
+        raise DescriptorError(
+            (place,),
+            f"{table!r} is no name for a table: lower-case letters, digits and _, at most 64, and neither of"
+            f" {', '.join(LEDGER_TABLES)}. {NAMESPACE}table gives the table another name than the dataset",
+        )
+    prefix = descriptor.get(f"{NAMESPACE}keyPrefix", f"{dataset.name}/")
+    if not isinstance(prefix, str):
+        raise DescriptorError((f"{NAMESPACE}keyPrefix",), "it has to be a text; an empty one takes every key")
+    _one_of(descriptor, (), f"{NAMESPACE}mode", *(mode.value for mode in Mode))
+    _one_of(descriptor, (), f"{NAMESPACE}idType", *_ID_TYPES)
+    _one_of(descriptor, (), f"{NAMESPACE}importId", *_BOOLEANS)
+    return replace(
+        dataset,
+        table=table,
+        key_prefix=prefix,
+        mode=Mode(descriptor.get(f"{NAMESPACE}mode", Mode.APPEND)),
+        id_type=descriptor.get(f"{NAMESPACE}idType", dataset.id_type),
+        import_id=descriptor.get(f"{NAMESPACE}importId", dataset.import_id),
+    )
+
+
+def _of_schema(name: str, schema: Descriptor) -> Dataset:
     where: Place = ("schema",)
     described = schema.get("fields")
     if not isinstance(described, list) or not described:
@@ -164,7 +252,7 @@ def _of_schema(table: str, schema: Descriptor) -> Dataset:
         if column.name.lower() in (other.name.lower() for other in columns):
             raise DescriptorError((*at, "name"), f"a second field {column.name!r}: MySQL does not distinguish case")
         columns.append(column)
-    return Dataset(table, tuple(columns), FieldsMatch(match), keys)
+    return Dataset(name, name, tuple(columns), FieldsMatch(match), keys)
 
 
 def _names(key: object) -> list[str]:

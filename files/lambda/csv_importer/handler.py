@@ -11,7 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from csv_importer.aws import S3Store, SecretsManager, SelfInvocation, TokenSecrets
-from csv_importer.datasets import Dataset
+from csv_importer.datasets import Datasets
 from csv_importer.errors import ConfigurationError, ImporterError, TransientError
 from csv_importer.importer import Importer, Outcome, Result
 from csv_importer.limits import DEFAULTS, Limits
@@ -80,25 +80,25 @@ def make_handler(limits: Limits = DEFAULTS, continuation: Callable[[str], Contin
 
 @dataclass(frozen=True, slots=True)
 class _Clients:
-    """The clients, and the dataset, for some settings."""
+    """The clients, and the datasets, for some settings."""
 
     settings: Settings
-    dataset: Dataset
+    datasets: Datasets
     store: ObjectStore
     secrets: Secrets
 
     @classmethod
     def of(cls, settings: Settings) -> "_Clients":
-        """Read the dataset and create the clients.
+        """Read the datasets and create the clients.
 
         Raises:
-            ConfigurationError: The descriptor cannot be used.
+            ConfigurationError: A descriptor cannot be used.
         """
-        dataset = Dataset.read(settings.dataset_file)
+        datasets = Datasets.read(settings.datasets_file)
         secret = SecretsManager(settings.secret_id, with_password=not settings.iam_login)
         # A client that signs tokens takes a while to load: only where they are used.
         secrets = TokenSecrets(secret) if settings.iam_login else secret
-        return cls(settings, dataset, S3Store(), secrets)
+        return cls(settings, datasets, S3Store(), secrets)
 
 
 class _Function:
@@ -149,11 +149,9 @@ class _Invocation:
         self._continuation = continuation
         self._replay = replay
         self._importer = Importer(
-            dataset=clients.dataset,
+            datasets=clients.datasets,
             store=clients.store,
-            database=MySqlDatabase(
-                clients.secrets, clients.settings.ca_file, context.aws_request_id, clients.dataset, limits=limits
-            ),
+            database=MySqlDatabase(clients.secrets, clients.settings.ca_file, context.aws_request_id, limits=limits),
             time_left=self._time_left,
             log=logger.info,
             max_reject_ratio=clients.settings.max_reject_ratio,
@@ -226,6 +224,7 @@ def _report(outcome: Outcome) -> dict[str, Any]:
         "key": outcome.version.key,
         "version_id": outcome.version.version_id,
         "import_id": outcome.entry.import_id,
+        "dataset": outcome.entry.dataset,
         "result": outcome.result.value,
         "status": outcome.entry.status.value,
         "rows_read": counts.read,

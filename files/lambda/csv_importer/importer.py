@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from csv_importer.datasets import Dataset
+from csv_importer.datasets import IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, Dataset, Datasets
 from csv_importer.errors import ConfigurationError, FileRefused, TransientError
 from csv_importer.fields import Column
 from csv_importer.limits import DEFAULTS, Limits
@@ -21,6 +21,7 @@ from csv_importer.ports import (
     ObjectStore,
     RowsAltered,
     Session,
+    Stamp,
     Status,
 )
 from csv_importer.settings import MAX_KEPT_REJECTS
@@ -69,7 +70,7 @@ class Importer:
     def __init__(  # noqa: PLR0913 - all by name
         self,
         *,
-        dataset: Dataset,
+        datasets: Datasets,
         store: ObjectStore,
         database: Database,
         time_left: Callable[[], float],
@@ -83,7 +84,7 @@ class Importer:
         """Keep what an import needs.
 
         Args:
-            dataset: What the files have to be.
+            datasets: What the files have to be.
             store: The bucket.
             database: The database.
             time_left: Returns how many seconds of the invocation may still be used.
@@ -94,7 +95,7 @@ class Importer:
             limits: Sizes and times.
             sleep: Waits for some seconds.
         """
-        self._dataset = dataset
+        self._datasets = datasets
         self._store = store
         self._database = database
         self._time_left = time_left
@@ -118,8 +119,9 @@ class Importer:
             TransientError: An error outlasted the timeout, or the time that is left.
             ConfigurationError: The database cannot be used until an operator fixes something.
         """
+        dataset = self._datasets.taking(version.key)
         run = _Run(
-            self._dataset,
+            dataset,
             self._store,
             time_left=self._time_left,
             log=self._log,
@@ -132,7 +134,7 @@ class Importer:
         while True:
             try:
                 identified = identified or self._identified(version)
-                with self._database.open(identified, min(lock_timeout, self._time_left())) as session:
+                with self._database.open(identified, dataset, min(lock_timeout, self._time_left())) as session:
                     if isinstance(session, Entry):
                         result = Result.DUPLICATE if session.status.ended else Result.ELSEWHERE
                         return Outcome(result, identified, session, self._accepted.kept(session))
@@ -236,7 +238,7 @@ class _Run:
 
     def __init__(  # noqa: PLR0913 - four by name
         self,
-        dataset: Dataset,
+        dataset: Dataset | None,
         store: ObjectStore,
         *,
         time_left: Callable[[], float],
@@ -261,8 +263,9 @@ class _Run:
             return self._outcome(Result.DUPLICATE, version, entry)
         work = _Work(session, version, entry)
         try:
+            dataset = self._dataset_of(entry)
             while not work.entry.status.ended:
-                if not self._read_from_position(work):
+                if not self._read_from_position(work, dataset):
                     return self._outcome(Result.UNFINISHED, version, work.entry)
         except FileRefused as refusal:
             self._commit(work, _refused(work.entry, str(refusal)))
@@ -272,20 +275,35 @@ class _Run:
     def _outcome(self, result: Result, version: ObjectVersion, entry: Entry) -> Outcome:
         return Outcome(result, version, entry, self._accepted.kept(entry), self._added)
 
-    def _read_from_position(self, work: _Work) -> bool:
+    def _dataset_of(self, entry: Entry) -> Dataset:
+        """Return the dataset that the import belongs to.
+
+        Raises:
+            FileRefused: None takes the object, or another one than that which has rows of it.
+        """
+        if self._dataset is None:
+            raise FileRefused("no dataset takes this key: it begins with none of their key prefixes")
+        if entry.dataset != self._dataset.name:
+            raise FileRefused(
+                f"the import began for the dataset {entry.dataset!r}, and the key belongs to {self._dataset.name!r}"
+                " now: upload the file under another key"
+            )
+        return self._dataset
+
+    def _read_from_position(self, work: _Work, dataset: Dataset) -> bool:
         """Read from the position in the ledger; return whether there was enough time."""
         if work.entry.status is Status.RUNNING:
             work.session.check_table()
         source = self._store.open(work.version, 0)
         try:
             work.entry = replace(work.entry, size=source.size)
-            header, buffer = read_header(source.read, self._dataset, limits=self._limits)
+            header, buffer = read_header(source.read, dataset, limits=self._limits)
             start = header.end
             if work.entry.position.offset:
                 source.close()
                 start = work.entry.position
                 source, buffer = self._store.open(work.version, start.offset), b""
-            return self._store_blocks(work, _File(header, start, buffer, source.read))
+            return self._store_blocks(work, _File(header, start, buffer, source.read, _stamp(work, dataset)))
         finally:
             source.close()
 
@@ -338,7 +356,7 @@ class _Run:
                     return True
                 batch = _Batch(pipeline, begun.position, self._time_left, limits, whole=whole)
                 with work.session.transaction():
-                    loaded, refused = loader.load(iter(batch), columns, work.version.import_file)
+                    loaded, refused = loader.load(iter(batch), columns, file.stamp)
                     if loaded + len(refused) != batch.rows:
                         raise RowsAltered(f"{batch.rows} rows were sent, {loaded} stored, {len(refused)} refused")
                     counts = begun.counts + Counts(loaded, batch.rejected + len(refused), batch.blank)
@@ -397,6 +415,13 @@ class _Run:
         )
 
 
+def _stamp(work: _Work, dataset: Dataset) -> Stamp:
+    stamp: dict[str, str | int] = {IMPORT_FILE_COLUMN: work.version.import_file}
+    if dataset.import_id:
+        stamp[IMPORT_ID_COLUMN] = work.entry.import_id
+    return stamp
+
+
 def _begun(entry: Entry, header: Header) -> Entry:
     """Count the header, and blank lines before it, as read."""
     if entry.position.offset:
@@ -420,12 +445,14 @@ class _File:
         start: The position.
         buffer: Bytes that follow it and were read already.
         read: Where the others come from.
+        stamp: What is stored with each row.
     """
 
     header: Header
     start: Position
     buffer: bytes
     read: Read
+    stamp: Stamp
 
     def blocks(self, limits: Limits, keep_rejects: int) -> Iterator[Block]:
         """Read the records; a file that holds blank lines at most has none."""
@@ -500,7 +527,7 @@ class _Counting:
         """Count the rows that would be stored."""
         return len(block)
 
-    def load(self, contents: Iterator[int], columns: Sequence[Column], import_file: str) -> tuple[int, list[Reject]]:
+    def load(self, contents: Iterator[int], columns: Sequence[Column], stamp: Stamp) -> tuple[int, list[Reject]]:
         """Return the sum of the counts."""
-        del columns, import_file
+        del columns, stamp
         return sum(contents), []

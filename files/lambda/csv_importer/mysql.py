@@ -12,14 +12,14 @@ import pymysql
 from pymysql.constants import CLIENT
 from pymysql.cursors import Cursor
 
-from csv_importer.datasets import IMPORT_FILE_COLUMN, Dataset
+from csv_importer.datasets import IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, Dataset
 from csv_importer.errors import ConfigurationError, FileRefused, TransientError
 from csv_importer.feed import FEED_NAME, FeedConnection
 from csv_importer.fields import Column
 from csv_importer.limits import DEFAULTS, Limits
 from csv_importer.objects import IMPORT_FILE_LENGTH, ObjectVersion
 from csv_importer.parsing import Block, Position, Reject
-from csv_importer.ports import Counts, Credentials, Entry, RowsAltered, Secrets, Status
+from csv_importer.ports import Counts, Credentials, Entry, RowsAltered, Secrets, Stamp, Status
 
 CONNECT_TIMEOUT = 10
 """Seconds to wait for a connection."""
@@ -29,6 +29,9 @@ READ_TIMEOUT = 120
 
 SESSION = {"wait_timeout": 60, "net_read_timeout": 60, "net_write_timeout": 60}
 """The server ends a session that is idle for a minute, and with it the lock of a client that has died."""
+
+IMPORT_ID_TYPE = "bigint unsigned"
+"""The type of the ledger's ids."""
 
 REASON_LENGTH = 1000
 """Characters of the longest reason that the ledger holds."""
@@ -114,7 +117,6 @@ class MySqlDatabase:
         secrets: Secrets,
         ca_file: Path,
         request_id: str,
-        dataset: Dataset,
         *,
         limits: Limits = DEFAULTS,
         clock: Callable[[], float] = time.monotonic,
@@ -126,7 +128,6 @@ class MySqlDatabase:
             secrets: Where endpoint, user and password come from.
             ca_file: The CA certificates that the server's certificate is verified with, PEM.
             request_id: The invocation, for the ledger.
-            dataset: The table, and the columns that it has to have.
             limits: Sizes and times.
             clock: Seconds, from any start.
             connect: Connects, with the options of FeedConnection.
@@ -134,17 +135,16 @@ class MySqlDatabase:
         self._secrets = secrets
         self._ca_file = ca_file
         self._request_id = request_id
-        self._dataset = dataset
         self._limits = limits
         self._clock = clock
         self._connect = connect
 
     @contextmanager
-    def open(self, version: ObjectVersion, timeout: float) -> "Iterator[MySqlSession | Entry]":
+    def open(self, version: ObjectVersion, dataset: Dataset | None, timeout: float) -> "Iterator[MySqlSession | Entry]":
         """Connect and take the lock of an object version: see ports.Database."""
         connection, lock_key = self._logged_in()
         try:
-            session = MySqlSession(connection, version, self._request_id, self._dataset, self._limits)
+            session = MySqlSession(connection, version, dataset, self._request_id, self._limits)
             held = session.lock(lock_name(version, lock_key), timeout, self._clock)
             yield session if held is None else held
         finally:
@@ -218,21 +218,26 @@ class MySqlSession:
     """A connection for one object version: see ports.Session."""
 
     def __init__(
-        self, connection: FeedConnection, version: ObjectVersion, request_id: str, dataset: Dataset, limits: Limits
+        self,
+        connection: FeedConnection,
+        version: ObjectVersion,
+        dataset: Dataset | None,
+        request_id: str,
+        limits: Limits,
     ) -> None:
         """Wrap a connection.
 
         Args:
             connection: The connection, in autocommit mode.
             version: The object version.
+            dataset: The dataset that it belongs to; None where none takes it, so that only the ledger is written.
             request_id: The invocation, for the ledger.
-            dataset: The table.
             limits: Sizes.
         """
         self._connection = connection
         self._version = version
-        self._request_id = request_id
         self._dataset = dataset
+        self._request_id = request_id
         self._limits = limits
         self.locked = False
 
@@ -241,12 +246,22 @@ class MySqlSession:
         """LOAD DATA LOCAL, where the server allows it."""
         with _translated():
             ((enabled,),) = self._query("SELECT @@local_infile")
-        return LoadData(self._connection, self._dataset.table) if enabled else None
+        return LoadData(self._connection, self._table) if enabled else None
 
     @property
     def row_loader(self) -> "MultiRowInsert":
         """INSERT with several rows, in strict mode."""
-        return MultiRowInsert(self._connection, self._dataset.table, self._limits.insert_rows)
+        return MultiRowInsert(self._connection, self._table, self._limits.insert_rows)
+
+    @property
+    def _table(self) -> str:
+        return self._required.table
+
+    @property
+    def _required(self) -> Dataset:
+        if self._dataset is None:
+            raise LookupError("an object that no dataset takes has no table")
+        return self._dataset
 
     def lock(self, name: str, timeout: float, clock: Callable[[], float]) -> Entry | None:
         """Take the object version's lock.
@@ -303,14 +318,15 @@ class MySqlSession:
         try:
             with _translated():
                 self._query(
-                    "INSERT INTO csv_import (version_hash, bucket, object_key, version_id, etag, import_file,"
-                    " status, attempts, request_id) VALUES (%s, %s, %s, %s, %s, %s, %s, 1, %s)",
+                    "INSERT INTO csv_import (version_hash, bucket, object_key, version_id, etag, import_file, dataset,"
+                    " status, attempts, request_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 1, %s)",
                     self._version.digest,
                     self._version.bucket,
                     self._version.key,
                     self._version.version_id,
                     self._version.etag,
                     self._version.import_file,
+                    self._name,
                     (Status.CHECKING if checking else Status.RUNNING).value,
                     self._request_id,
                 )
@@ -320,14 +336,17 @@ class MySqlSession:
             raise ConfigurationError(f"the database refuses a row of csv_import: {error}") from error
 
     def _begin_again(self, entry: Entry, *, checking: bool) -> None:
+        # What has rows in a table goes on there: another dataset may have taken over the key since.
+        name = entry.dataset if entry.position.offset else self._name
         # A file that failed before its first row is checked again; one that failed later is not,
         # since rows of it are in the table.
         again = Status.CHECKING if checking and not entry.position.offset else Status.RUNNING
         with _translated(), self._connection.cursor() as cursor:
             found = cursor.execute(
-                "UPDATE csv_import SET status = %s, attempts = attempts + 1, request_id = %s, reason = NULL,"
-                " finished_at = NULL WHERE id = %s AND byte_offset = %s AND status = %s",
+                "UPDATE csv_import SET dataset = %s, status = %s, attempts = attempts + 1, request_id = %s,"
+                " reason = NULL, finished_at = NULL WHERE id = %s AND byte_offset = %s AND status = %s",
                 (
+                    name,
                     (again if entry.status is Status.FAILED else entry.status).value,
                     self._request_id,
                     entry.import_id,
@@ -338,9 +357,13 @@ class MySqlSession:
         if found != 1:
             raise TransientError("the ledger's row was changed by another session")
 
+    @property
+    def _name(self) -> str:
+        return self._dataset.name if self._dataset else ""
+
     def check_table(self) -> None:
         """Compare the table with the dataset: see ports.Session."""
-        table = self._dataset.table
+        table = self._table
         altered = f"table {table} has been altered:"
         with _translated():
             rows = self._query(
@@ -351,8 +374,10 @@ class MySqlSession:
             )
         if not rows:
             raise FileRefused(f"table {table} is missing, or the importer may not use it")
-        missing = {column.name.lower(): (column.sql_type, column.nullable) for column in self._dataset.columns}
+        missing = {column.name.lower(): (column.sql_type, column.nullable) for column in self._required.columns}
         missing[IMPORT_FILE_COLUMN] = (f"varchar({IMPORT_FILE_LENGTH})", False)
+        if self._required.import_id:
+            missing[IMPORT_ID_COLUMN] = (IMPORT_ID_TYPE, False)
         for name, kind, charset, nullable, demanded in rows:
             wanted, null = missing.pop(name.lower(), (None, False))
             if wanted is None:
@@ -366,7 +391,7 @@ class MySqlSession:
                 raise FileRefused(f"{altered} {name} does not take NULL")
         if missing:
             raise FileRefused(f"{altered} it lacks {', '.join(missing)}")
-        if self._dataset.keys:
+        if self._required.keys:
             self._check_keys(altered)
 
     def _check_keys(self, altered: str) -> None:
@@ -375,12 +400,12 @@ class MySqlSession:
             rows = self._query(
                 "SELECT index_name, column_name FROM information_schema.statistics"
                 " WHERE table_schema = DATABASE() AND table_name = %s AND non_unique = 0 AND sub_part IS NULL",
-                self._dataset.table,
+                self._table,
             )
         indexes: dict[str, set[str]] = {}
         for index, column in rows:
             indexes.setdefault(index, set()).add(str(column).lower())
-        for key in self._dataset.keys:
+        for key in self._required.keys:
             if {name.lower() for name in key} not in indexes.values():
                 raise FileRefused(f"{altered} it lacks a unique index of {', '.join(key)}")
 
@@ -461,10 +486,10 @@ class MySqlSession:
         with _translated():
             rows = self._query(
                 "SELECT id, status, byte_offset, line_number, rows_loaded, rows_rejected, rows_blank, request_id,"
-                " size_bytes, reason FROM csv_import WHERE version_hash = %s",
+                " size_bytes, reason, dataset FROM csv_import WHERE version_hash = %s",
                 self._version.digest,
             )
-        for import_id, status, offset, line, loaded, rejected, blank, request_id, size, reason in rows:
+        for import_id, status, offset, line, loaded, rejected, blank, request_id, size, reason, dataset in rows:
             return Entry(
                 import_id=import_id,
                 status=Status(status),
@@ -473,6 +498,7 @@ class MySqlSession:
                 request_id=request_id,
                 size=size,
                 reason=reason,
+                dataset=dataset,
             )
         return None
 
@@ -497,16 +523,17 @@ class LoadData:
         """Write the rows with the separators that the statement below names."""
         return block.delimited().encode()
 
-    def load(self, contents: Iterator[bytes], columns: Sequence[Column], import_file: str) -> tuple[int, list[Reject]]:
+    def load(self, contents: Iterator[bytes], columns: Sequence[Column], stamp: Stamp) -> tuple[int, list[Reject]]:
         """Store rows: see ports.Loader."""
         names = ", ".join(f"`{column.name}`" for column in columns)
+        stamped = ", ".join(f"{name} = %s" for name in stamp)
         self._connection.feed = contents
         with _translated(), self._connection.cursor() as cursor:
             stored = cursor.execute(
                 f"LOAD DATA LOCAL INFILE '{FEED_NAME}' INTO TABLE `{self._table}` CHARACTER SET utf8mb4"
                 r" FIELDS TERMINATED BY 0x1F ESCAPED BY '\\' LINES TERMINATED BY 0x1E"
-                f" ({names}) SET {IMPORT_FILE_COLUMN} = %s",
-                (import_file,),
+                f" ({names}) SET {stamped}",
+                tuple(stamp.values()),
             )
             if cursor.warning_count:
                 raise RowsAltered(f"{cursor.warning_count} warnings")
@@ -526,15 +553,15 @@ class MultiRowInsert:
         """Keep the rows, and the text that they came from."""
         return block
 
-    def load(self, contents: Iterator[Block], columns: Sequence[Column], import_file: str) -> tuple[int, list[Reject]]:
+    def load(self, contents: Iterator[Block], columns: Sequence[Column], stamp: Stamp) -> tuple[int, list[Reject]]:
         """Store rows: see ports.Loader."""
-        names = [*(f"`{column.name}`" for column in columns), IMPORT_FILE_COLUMN]
+        names = [*(f"`{column.name}`" for column in columns), *stamp]
         statement = f"INSERT INTO `{self._table}` ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})"  # noqa: S608 - names that a dataset may have
         rejects: list[Reject] = []
         stored, step = 0, self._insert_rows
         with self._connection.cursor() as cursor:
             for block in contents:
-                rows = [(*row, import_file) for row in block.rows]
+                rows = [(*row, *stamp.values()) for row in block.rows]
                 for start in range(0, len(rows), step):
                     refused: list[tuple[int, str]] = []
                     stop = min(start + step, len(rows))
@@ -546,7 +573,7 @@ class MultiRowInsert:
         self,
         cursor: Cursor,
         statement: str,
-        rows: Sequence[tuple[str | None, ...]],
+        rows: Sequence[tuple[str | int | None, ...]],
         indexes: range,
         refused: list[tuple[int, str]],
     ) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from csv_importer.datasets import Dataset
 from csv_importer.fields import Column
 from csv_importer.objects import ObjectVersion
 from csv_importer.parsing import Block, Position, Reject
@@ -59,6 +60,7 @@ class Entry:
         request_id: The invocation that wrote last.
         size: The object's size in bytes, as far as known.
         reason: Why it failed.
+        dataset: The dataset that it belongs to; empty for none.
     """
 
     import_id: int
@@ -68,6 +70,7 @@ class Entry:
     request_id: str
     size: int = 0
     reason: str | None = None
+    dataset: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,19 +148,23 @@ class ObjectStore(Protocol):
         """
 
 
+type Stamp = Mapping[str, str | int]
+"""What is stored with each row of an import, by column."""
+
+
 class Loader[T](Protocol):
     """Stores rows in the table."""
 
     def encode(self, block: Block) -> T:
         """Prepare a block; called in the thread that parses."""
 
-    def load(self, contents: Iterator[T], columns: Sequence[Column], import_file: str) -> tuple[int, list[Reject]]:
+    def load(self, contents: Iterator[T], columns: Sequence[Column], stamp: Stamp) -> tuple[int, list[Reject]]:
         """Store the rows of some blocks, within the transaction.
 
         Args:
             contents: The results of encode, one for each block.
             columns: The columns in the order of the file.
-            import_file: What is stored with each row.
+            stamp: What is stored with each row.
 
         Returns:
             How many rows are stored, and those that only the database refuses.
@@ -240,11 +247,14 @@ class Session(Protocol):
 class Database(Protocol):
     """The database."""
 
-    def open(self, version: ObjectVersion, timeout: float) -> "AbstractContextManager[Session | Entry]":
+    def open(
+        self, version: ObjectVersion, dataset: Dataset | None, timeout: float
+    ) -> "AbstractContextManager[Session | Entry]":
         """Connect and take the lock of an object version.
 
         Args:
             version: The object version.
+            dataset: The dataset that it belongs to; None where none takes it, so that only the ledger is written.
             timeout: Seconds to wait while another session holds the lock.
 
         Returns:

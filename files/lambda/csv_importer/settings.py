@@ -10,7 +10,7 @@ MAX_KEPT_REJECTS = 10_000
 """Rejects of one import that are kept: more than anybody corrects by hand, and 40 MB of text at most."""
 
 SHIPPED_CA_FILE = Path(__file__).with_name("ca.pem")
-SHIPPED_DATASET_FILE = Path(__file__).with_name("dataset.json")
+SHIPPED_DATASETS_FILE = Path(__file__).with_name("datasets.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Settings:
         secret_id: SECRET_ID, the importer's secret by name or ARN.
         bucket: BUCKET_NAME, the only bucket that is served.
         ca_file: DATABASE_CA_FILE, or the CA certificates that come with the function.
-        dataset_file: DATASET_FILE, or the descriptor that comes with the function.
+        datasets_file: DATASETS_FILE, or the descriptors that come with the function.
         max_reject_ratio: MAX_REJECT_RATIO, the highest share of rows that may be rejected; None for any.
         max_kept_rejects: MAX_KEPT_REJECTS, how many rejects of one import are kept; the others are counted.
         reject_retention_days: REJECT_RETENTION_DAYS, the days after which rejects of an import that has ended are
@@ -32,7 +32,7 @@ class Settings:
     secret_id: str
     bucket: str
     ca_file: Path
-    dataset_file: Path
+    datasets_file: Path
     max_reject_ratio: float | None
     max_kept_rejects: int
     reject_retention_days: int
@@ -55,7 +55,7 @@ class Settings:
             secret_id=environment["SECRET_ID"],
             bucket=environment["BUCKET_NAME"],
             ca_file=Path(environment.get("DATABASE_CA_FILE") or SHIPPED_CA_FILE),
-            dataset_file=Path(environment.get("DATASET_FILE") or SHIPPED_DATASET_FILE),
+            datasets_file=Path(environment.get("DATASETS_FILE") or SHIPPED_DATASETS_FILE),
             max_reject_ratio=_ratio(environment.get("MAX_REJECT_RATIO", "")),
             max_kept_rejects=_count(environment, "MAX_KEPT_REJECTS", MAX_KEPT_REJECTS, 999_999_999),
             reject_retention_days=_count(environment, "REJECT_RETENTION_DAYS", 0, 36_500),

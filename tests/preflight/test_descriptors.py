@@ -1,4 +1,4 @@
-"""The descriptor of the dataset: one that cannot be used stops a run before anything is asked of AWS."""
+"""The descriptors of the datasets: one that cannot be used stops a run before anything is asked of AWS."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def checked(folder: Path, descriptor: Path, *arguments: str) -> tuple[int, str]:
     """Run the check of a descriptor; return the exit code and the output on one line."""
     (folder / "roles").symlink_to(PROJECT / "roles")
     variables = {
-        "preflight_dataset": str(descriptor),
+        "preflight_datasets": [str(descriptor)],
         "preflight_descriptors_program": str(PROJECT / "files/lambda/descriptors.py"),
     }
-    role = {"ansible.builtin.import_role": {"name": "preflight", "tasks_from": "dataset"}, "vars": variables}
+    role = {"ansible.builtin.import_role": {"name": "preflight", "tasks_from": "datasets"}, "vars": variables}
     playbook = folder / "playbook.yml"
     playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [role]}]))
     done = run_playbook(playbook, *arguments)
@@ -46,7 +46,7 @@ def test_one_that_cannot_be_used_is_named_with_its_line(tmp_path: Path, before: 
     descriptor.write_text(text.replace(before, after, 1))
     code, output = checked(tmp_path, descriptor)
     assert code == 2, output
-    assert "The descriptor of the dataset cannot be used:" in output
+    assert "The descriptors of the datasets cannot be used:" in output
     assert f"{descriptor}:" in output
     assert reason in output
     assert reason == "expected" or f"{descriptor}:{line}:" in output
