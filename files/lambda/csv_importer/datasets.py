@@ -175,12 +175,14 @@ class Datasets:
         """
         if not self.all:
             raise ConfigurationError("there is no dataset: one at least has to be given")
-        first: dict[tuple[str, str], str] = {}
+        first: dict[tuple[str, str], Dataset] = {}
         for dataset in self.all:
             for what, value in (("name", dataset.name), ("table", dataset.table), ("key prefix", dataset.key_prefix)):
-                other = first.setdefault((what, value), dataset.name)
-                if other != dataset.name or (what == "name" and self.all.count(dataset) > 1):
-                    raise ConfigurationError(f"the datasets {other} and {dataset.name} have the same {what}: {value!r}")
+                other = first.setdefault((what, value), dataset)
+                if other is not dataset:
+                    raise ConfigurationError(
+                        f"the datasets {other.name} and {dataset.name} have the same {what}: {value!r}"
+                    )
 
     @classmethod
     def read(cls, path: Path) -> "Datasets":
