@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Reads and checks descriptors of datasets: YAML files in the form of the Data Package standard, version 2.
 
-    descriptors.py FILE …
+    descriptors.py [--describe] FILE …
 
 Prints one line for each error, with file, line and property, and exits with 1 if there are any. A descriptor is checked
 against the standard's own JSON Schema, the one for our custom properties, and what the importer supports; all of them
-together, against taking the same objects.
+together, against taking the same objects. --describe prints what follows from them as JSON, a list of mappings:
+file, name, table, key_prefix, mode, import_id, keys, and in columns the names of the fields.
 """
 
+import argparse
 import copy
 import json
 import re
@@ -188,11 +190,30 @@ def _line(node: yaml.Node | None, place: Place) -> int:
 
 def main(arguments: Sequence[str]) -> int:
     """Check the files; return the exit code."""
+    parser = argparse.ArgumentParser(description="Check descriptors of datasets.")
+    parser.add_argument("--describe", action="store_true", help="print what follows from them, as JSON")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a descriptor, YAML")
+    options = parser.parse_args(arguments)
     try:
-        load_all([Path(name) for name in arguments])
+        descriptors = load_all(options.files)
     except DescriptorInvalid as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    if options.describe:
+        described = [
+            {
+                "file": str(path),
+                "name": dataset.name,
+                "table": dataset.table,
+                "key_prefix": dataset.key_prefix,
+                "mode": dataset.mode.value,
+                "import_id": dataset.import_id,
+                "keys": dataset.keys,
+                "columns": [column.name for column in dataset.columns],
+            }
+            for path, dataset in zip(options.files, map(Dataset.of, descriptors), strict=True)
+        ]
+        sys.stdout.write(json.dumps(described) + "\n")
     return 0
 
 

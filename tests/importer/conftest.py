@@ -18,6 +18,7 @@ from moto.server import ThreadedMotoServer
 from mypy_boto3_s3 import S3Client
 from pymysql.cursors import Cursor
 
+from ansible_collections.csv_to_aurora.importer.plugins.filter.table_grants import table_grants
 from csv_importer.aws import SelfInvocation
 from csv_importer.datasets import Datasets
 from csv_importer.feed import FeedConnection
@@ -136,6 +137,12 @@ def mysql() -> Iterator[MySqlServer]:
         pytest.fail(str(error), pytrace=False)
 
 
+def grants_of(user: str) -> dict[str, list[str]]:
+    """Read the privileges of a database user, by table."""
+    stated = yaml.safe_load((SCHEMA / "grants.yml").read_text(encoding="utf-8"))
+    return table_grants(stated, [{"table": CUSTOMER.table, "mode": CUSTOMER.mode}])[user]
+
+
 def make_database(server: MySqlServer, limits: Limits = DEFAULTS) -> Database:
     """Create a database with the project's tables, and the importer's user with its grants."""
     name = f"t{next(_numbers)}"
@@ -146,8 +153,7 @@ def make_database(server: MySqlServer, limits: Limits = DEFAULTS) -> Database:
     for table in TABLES:
         database.query((SCHEMA / f"{table}.sql").read_text(encoding="utf-8"))
     database.query(f"CREATE USER {database.user} IDENTIFIED BY %s REQUIRE SSL", PASSWORD)
-    grants = yaml.safe_load((SCHEMA / "grants.yml").read_text(encoding="utf-8"))
-    for table, privileges in grants["importer"].items():
+    for table, privileges in grants_of("importer").items():
         database.query(f"GRANT {', '.join(privileges)} ON {table} TO {database.user}")
     return database
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pymysql
 import pytest
-import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +23,7 @@ from csv_importer.mysql import lock_name
 from csv_importer.objects import ObjectVersion
 from csv_importer.ports import Counts, Status
 
-from .conftest import PASSWORD, SCHEMA, Database
+from .conftest import PASSWORD, Database, grants_of
 from .files import COLUMNS, GOOD, HEADER, MemoryStore, lines_of, text_of, version_of
 
 SMALL_BLOCKS = Limits(block_bytes=64 * 1024, whole_bytes=1)
@@ -461,8 +460,7 @@ def test_another_user_of_the_database_cannot_name_the_lock(database: Database) -
     """It reads the ledger, and holds every name that can be derived from what is in it."""
     user = f"web_{database.name}"
     database.query(f"CREATE USER {user} IDENTIFIED BY %s REQUIRE SSL", PASSWORD)
-    grants = yaml.safe_load((SCHEMA / "grants.yml").read_text(encoding="utf-8"))
-    for table, privileges in grants["application"].items():
+    for table, privileges in grants_of("application").items():
         database.query(f"GRANT {', '.join(privileges)} ON {table} TO {user}")
     attacker = database.server.connect(database.name, user=user, password=PASSWORD)
     version = version_of()

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from playbook_runner import PROJECT, run_playbook
 
-from .conftest import PASSWORD, Database
+from .conftest import PASSWORD, Database, grants_of
 
 # In place of AWSAuthenticationPlugin, which only Aurora has.
 PLUGIN = {"plugin": "auth_socket", "plugin_string": "RDS"}
@@ -102,10 +102,8 @@ def test_no_statement_has_a_password(database: Database, run: Run) -> None:
 
 
 def test_the_importer_may_delete_rejects_where_they_are_to_be_deleted(database: Database, run: Run) -> None:
-    grants, more = (
-        yaml.safe_load((PROJECT / f"files/schema/{name}.yml").read_text())["importer"]
-        for name in ("grants", "grants_retention")
-    )
+    grants = grants_of("importer")
+    more = yaml.safe_load((PROJECT / "files/schema/grants_retention.yml").read_text())["importer"]
     both = {name: grants.get(name, []) + more.get(name, []) for name in grants | more}
     assert run({"privileges": both}) == 1
     assert run({"privileges": both}) == 0

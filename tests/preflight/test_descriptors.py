@@ -11,13 +11,11 @@ from playbook_runner import PROJECT, run_playbook
 CUSTOMER = PROJECT / "datasets/customer.yaml"
 
 
-def checked(folder: Path, descriptor: Path, *arguments: str) -> tuple[int, str]:
-    """Run the check of a descriptor; return the exit code and the output on one line."""
+def checked(folder: Path, *descriptors_and_arguments: Path | str) -> tuple[int, str]:
+    """Run the check of descriptors; return the exit code and the output on one line."""
     (folder / "roles").symlink_to(PROJECT / "roles")
-    variables = {
-        "preflight_datasets": [str(descriptor)],
-        "preflight_descriptors_program": str(PROJECT / "files/lambda/descriptors.py"),
-    }
+    variables = {"preflight_datasets": [str(each) for each in descriptors_and_arguments if isinstance(each, Path)]}
+    arguments = [each for each in descriptors_and_arguments if isinstance(each, str)]
     role = {"ansible.builtin.import_role": {"name": "preflight", "tasks_from": "datasets"}, "vars": variables}
     playbook = folder / "playbook.yml"
     playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [role]}]))
@@ -52,7 +50,15 @@ def test_one_that_cannot_be_used_is_named_with_its_line(tmp_path: Path, before: 
     assert reason == "expected" or f"{descriptor}:{line}:" in output
 
 
-def test_a_missing_one_is_named_and_a_plan_continues(tmp_path: Path) -> None:
+def test_a_missing_one_is_named_and_stops_a_plan_too(tmp_path: Path) -> None:
     code, output = checked(tmp_path, tmp_path / "orders.yaml", "--check")
-    assert code == 0, output
+    assert code == 2, output
     assert f"{tmp_path / 'orders.yaml'}: it cannot be read" in output
+
+
+def test_two_that_would_take_the_same_objects_are_named(tmp_path: Path) -> None:
+    copy = tmp_path / "other.yaml"
+    copy.write_text(CUSTOMER.read_text().replace("name: customer\n", "name: other\ncsvToAurora:table: other\n"))
+    code, output = checked(tmp_path, CUSTOMER, copy)
+    assert code == 2, output
+    assert "the datasets customer and other have the same key prefix: ''" in output
