@@ -1,5 +1,7 @@
 """What values each type of Table Schema may have, and what is stored of them, before any database."""
 
+import datetime as dt
+import json
 import re
 import string
 from decimal import Decimal
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csv_importer.datasets import Dataset
-from csv_importer.fields import NO_ERRORS, Column, compile_pattern
+from csv_importer.fields import NO_ERRORS, BaseField, Column, ValueRefused, compile_pattern
 
 NO_NUMBER = ["", " ", "x", "1_0", "٣", "³", "１", "1 ", " 1", "--1", "+", "-", "0x1", "1e5", "1,000", "1 000"]
 SAME = ...
@@ -391,3 +393,56 @@ def test_a_number_is_stored_with_its_value(number: Decimal) -> None:
         assert stored is not None
         assert Decimal(stored) == number
         assert set(stored) <= set(string.digits + "+-.")
+
+
+BOUNDED: list[dict[str, Any]] = [
+    {"type": "number", "csvToAurora_columnType": "decimal(6,2)", "constraints": {"minimum": "-1.5", "maximum": "20"}},
+    {"type": "number", "constraints": {"exclusiveMinimum": "0", "exclusiveMaximum": "1.50"}},
+    {"type": "date", "constraints": {"minimum": "2020-02-03", "maximum": "2020-03-01"}},
+    {"type": "date", "format": "%d.%m.%Y"},
+    {"type": "date", "format": "%m/%d/%Y", "constraints": {"exclusiveMaximum": "03/01/2020"}},
+    {"type": "time", "constraints": {"minimum": "01:00:00"}},
+    {"type": "time", "format": "%H%%%M"},
+    {"type": "datetime", "constraints": {"exclusiveMinimum": "2020-02-28T00:00:00.5"}},
+    {"type": "datetime", "format": "%Y%m%d %H:%M", "constraints": {"maximum": "20200229 00:00"}},
+    {"type": "datetime"},
+    {"type": "object"},
+]
+MOMENTS = st.datetimes(dt.datetime(2020, 2, 1), dt.datetime(2020, 3, 5))  # noqa: DTZ001
+FORMS = ["%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%H:%M:%S", "%H%%%M", "%Y%m%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%-d.%-m.%Y"]
+FORMS += ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S+01:00", "%Y-%m-%dT%H:%M:%S.5", "%Y-%m-%dT%H:%M:%S.50Z"]
+NUMBERS = st.decimals(-2, 25, places=3).map(str) | st.sampled_from(
+    ["20.00", "+1.5", "1.50", "1.500", "0.0", "-0", ".5"]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    described=st.sampled_from(BOUNDED),
+    value=st.builds(dt.datetime.strftime, MOMENTS, st.sampled_from(FORMS)) | NUMBERS | JSON.map(json.dumps),
+)
+def test_what_is_quickly_told_is_what_parsing_tells(described: dict[str, Any], value: str) -> None:
+    column = column_of(**described)
+    assert isinstance(column, BaseField)
+    refused, logical, text = None, None, ""
+    try:
+        logical, text = column.logical(value)
+        column.check(logical)
+    except ValueRefused as refusal:
+        refused = str(refusal)
+    assert column.errors([value]) == ({0: refused} if refused else NO_ERRORS)
+    if refused:
+        return
+    (stored,) = column.stored([value])
+    assert stored is not None
+    if described["type"] == "datetime":
+        assert dt.datetime.fromisoformat(stored) == logical
+    elif described["type"] == "number":
+        assert Decimal(stored) == logical
+    else:
+        assert stored == text

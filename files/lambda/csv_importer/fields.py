@@ -11,7 +11,6 @@ import datetime as dt
 import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from decimal import Decimal
 from functools import cache, cached_property
@@ -220,28 +219,47 @@ class BaseField:
         """What tells that a value is good, and stored as it stands; it may be wrong in the other direction."""
         return _never
 
+    def quick(self, value: str) -> str | None:
+        """Return the text that the database gets for a value that is quickly told to be good; None for any other."""
+        del value
+        return None
+
     @cached_property
-    def _texts(self) -> dict[str, str]:
-        """What is stored for values of the last block: errors() is followed by stored(), and parsing takes long."""
-        return {}
+    def _judged(self) -> list[tuple[Sequence[str], Mapping[str, str | None]]]:
+        """The last block and what is stored for those of its values that are not stored as they stand.
+
+        errors() is followed by stored(), and parsing takes long. Replaced as a whole: another thread may be at it.
+        """
+        return [((), {})]
 
     def errors(self, values: Sequence[str]) -> Mapping[int, str]:
         """Find values that cannot be stored as they stand: see Column."""
-        self._texts.clear()
-        bad = {value: reason for value in self.doubtful(values) if (reason := self._reason(value))}
+        bad, texts = self._judge(values)
+        self._judged[0] = values, texts
         if not bad:
             return NO_ERRORS
         return {index: bad[value] for index, value in enumerate(values) if value in bad}
 
     def stored(self, values: Sequence[str]) -> Sequence[str | None]:
         """Return what the database gets: see Column."""
+        block, texts = self._judged[0]
+        if block is not values:
+            texts = self._judge(values)[1]
+        return [texts.get(value, value) for value in values] if texts else values
+
+    def _judge(self, values: Sequence[str]) -> tuple[Mapping[str, str], Mapping[str, str | None]]:
+        """Return the bad values with the reasons, and what is stored for those not stored as they stand."""
+        bad: dict[str, str] = {}
         texts: dict[str, str | None] = {}
-        for value in [value for value in self.missing if value in values] if self.as_written else self.doubtful(values):
-            with suppress(ValueRefused):
-                text = self.default if value in self.missing else self._texts.get(value) or self.logical(value)[1]
+        for value in self.doubtful(values):
+            try:
+                text = self._text(value)
+            except ValueRefused as refusal:
+                bad[value] = str(refusal)
+            else:
                 if text != value:
                     texts[value] = text
-        return [texts.get(value, value) for value in values] if texts else values
+        return bad, texts
 
     def doubtful(self, values: Sequence[str]) -> Collection[str]:
         """Return the distinct values that have to be judged one by one: all that are not evident."""
@@ -249,17 +267,22 @@ class BaseField:
         doubtful = set(filterfalse(self.evident, distinct))
         return doubtful | (self.missing & distinct)
 
-    def _reason(self, value: str) -> str | None:
+    def _text(self, value: str) -> str | None:
+        """Return what the database gets for a value.
+
+        Raises:
+            ValueRefused: It cannot be stored.
+        """
         if value in self.missing:
-            if self.default is not None or not self.required:
-                return None
-            return "a missing value" if value else "empty"
-        try:
-            logical, self._texts[value] = self.logical(value)
-            self.check(logical)
-        except ValueRefused as refusal:
-            return str(refusal)
-        return None
+            if self.default is None and self.required:
+                raise ValueRefused("a missing value" if value else "empty")
+            return self.default
+        quick = self.quick(value)
+        if quick is not None:
+            return quick
+        logical, text = self.logical(value)
+        self.check(logical)
+        return text
 
     def check(self, logical: Any) -> None:
         """Check a logical value against the constraints.
@@ -281,7 +304,12 @@ class BaseField:
     @property
     def unconstrained(self) -> bool:
         """Whether the form of a value alone decides."""
-        return not self.bounds.bounds and self.allowed is None and self.lengths == (0, None)
+        return not self.bounds.bounds and self.unlisted
+
+    @property
+    def unlisted(self) -> bool:
+        """Whether the form of a value and its bounds decide."""
+        return self.allowed is None and self.lengths == (0, None)
 
 
 @dataclass(frozen=True)
@@ -585,12 +613,16 @@ class NumberField(_NumberField):
     @cached_property
     @override
     def evident(self) -> Callable[[str], object]:
-        if not self.unconstrained or self.decimal_char != ".":
+        if not self.unlisted or self.decimal_char != ".":
             return _never
         whole, decimals = self.digits - self.decimals, self.decimals
         if not (whole and decimals):
             return _never
-        return re.compile(rf"[+-]?[0-9]{{1,{whole}}}(?:\.[0-9]{{0,{decimals}}})?").fullmatch
+        form = re.compile(rf"[+-]?[0-9]{{1,{whole}}}(?:\.[0-9]{{0,{decimals}}})?").fullmatch
+        bounds = [(within, bound) for within, bound, _ in self.bounds.bounds]
+        if not bounds:
+            return form
+        return lambda value: form(value) and all(within(Decimal(value), bound) for within, bound in bounds)
 
 
 @dataclass(frozen=True)
@@ -634,6 +666,17 @@ _MONTH_AND_DAY = (
     "|02-(?:0[1-9]|1[0-9]|2[0-8]))"
 )
 _HOURS_TO_SECONDS = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+_FIXED = {
+    "Y": "[1-9][0-9]{3}",
+    "m": "0[1-9]|1[0-2]",
+    # Which months have more days, the calendar knows.
+    "d": "0[1-9]|1[0-9]|2[0-8]",
+    "H": "[01][0-9]|2[0-3]",
+    "M": "[0-5][0-9]",
+    "S": "[0-5][0-9]",
+}
+"""What strptime's directives match where they are written with all of their digits."""
+
 _FOREIGN_DIGIT = r"(?![0-9])\d"
 
 
@@ -655,6 +698,39 @@ class _MomentField(BaseField):
 
     kind: ClassVar[str]
     usual: ClassVar[str]
+    template: ClassVar[str]
+    """How the text that is stored is put together of what strptime's directives have matched."""
+
+    def in_order(self, form: str) -> Callable[[str], object]:
+        """Return what tells that a value has a form, in which moments sort as text, and is within the bounds."""
+        if self.pattern or not self.unlisted:
+            return _never
+        matching, bounded = re.compile(form).fullmatch, self._bounded
+        return (lambda value: matching(value) and bounded(value)) if self.bounds.bounds else matching
+
+    @cached_property
+    def _bounded(self) -> Callable[[str], bool]:
+        """What tells that a moment in ISO 8601 is within the bounds."""
+        bounds = [(within, bound.isoformat()) for within, bound, _ in self.bounds.bounds]
+        return lambda text: all(within(text, bound) for within, bound in bounds)
+
+    @cached_property
+    def _fixed(self) -> Callable[[str], re.Match[str] | None] | None:
+        """A format without names, fractions and zones, where each number has all of its digits."""
+        parts = re.split("%(.)", self.pattern or "")
+        found = parts[1::2]
+        if not self.unlisted or not {*found} <= {*_FIXED, "%"} or len({*found}) < len(found):
+            return None
+        forms = [f"(?P<{name}>{_FIXED[name]})" if name in _FIXED else "%" for name in found]
+        return re.compile("".join(map("".join, zip(map(re.escape, parts[::2]), [*forms, ""], strict=True)))).fullmatch
+
+    @override
+    def quick(self, value: str) -> str | None:
+        found = self._fixed(value) if self._fixed and self.pattern else None
+        if not found:
+            return None
+        text = self.template.format_map({"H": "00", "M": "00", "S": "00", **found.groupdict()})
+        return text if self._bounded(text.replace(" ", "T")) else None
 
     def _parsed(self, value: str, pattern: str) -> dt.datetime:
         if not _compiled(_FOREIGN_DIGIT).search(value):
@@ -680,6 +756,7 @@ class DateField(_MomentField):
 
     kind = "a date"
     usual = "yyyy-mm-dd"
+    template = "{Y}-{m}-{d}"
 
     @property
     @override
@@ -695,11 +772,7 @@ class DateField(_MomentField):
     @cached_property
     @override
     def evident(self) -> Callable[[str], object]:
-        return (
-            _never
-            if self.pattern or not self.unconstrained
-            else re.compile(f"[1-9][0-9]{{3}}-{_MONTH_AND_DAY}").fullmatch
-        )
+        return self.in_order(f"[1-9][0-9]{{3}}-{_MONTH_AND_DAY}")
 
 
 def _date(text: str, phrase: str) -> dt.date:
@@ -716,6 +789,7 @@ class TimeField(_MomentField):
 
     kind = "a time"
     usual = "hh:mm:ss"
+    template = "{H}:{M}:{S}"
 
     @property
     @override
@@ -734,7 +808,7 @@ class TimeField(_MomentField):
     @cached_property
     @override
     def evident(self) -> Callable[[str], object]:
-        return _never if self.pattern or not self.unconstrained else re.compile(_HOURS_TO_SECONDS).fullmatch
+        return self.in_order(_HOURS_TO_SECONDS)
 
 
 _DATETIME = (
@@ -753,6 +827,7 @@ class DateTimeField(_MomentField):
 
     kind = "a date and time"
     usual = "yyyy-mm-ddThh:mm:ss, with a fraction and a zone where there are any"
+    template = "{Y}-{m}-{d} {H}:{M}:{S}"
 
     @property
     @override
@@ -796,9 +871,15 @@ class DateTimeField(_MomentField):
     @cached_property
     @override
     def evident(self) -> Callable[[str], object]:
-        if self.pattern or not self.unconstrained:
-            return _never
-        return re.compile(rf"[1-9][0-9]{{3}}-{_MONTH_AND_DAY}T{_HOURS_TO_SECONDS}(?:\.[0-9]{{1,6}})?").fullmatch
+        # As text a fraction does not sort by its value: .5 and .50 are one.
+        fraction = "" if self.bounds.bounds else r"(?:\.[0-9]{1,6})?"
+        return self.in_order(rf"[1-9][0-9]{{3}}-{_MONTH_AND_DAY}T{_HOURS_TO_SECONDS}{fraction}")
+
+    @override
+    def quick(self, value: str) -> str | None:
+        if not self.pattern and value.endswith("Z") and self.evident(value[:-1]):
+            return value[:-1].replace("T", " ")
+        return super().quick(value)
 
 
 class YearField(BaseField):
@@ -955,6 +1036,16 @@ class JsonField(_JsonField):
         if _depth(document) > JSON_DEPTH:
             raise ValueRefused(f"beyond what MySQL holds, JSON of {JSON_DEPTH} levels")
         return canonical, value
+
+    @override
+    def quick(self, value: str) -> str | None:
+        # Neither too deep, nor half of a character.
+        if not self.unconstrained or value.count("[") + value.count("{") > JSON_DEPTH or "\\u" in value:
+            return None
+        try:
+            return value if isinstance(_DECODER.decode(value), self.kind) else None
+        except (ValueError, RecursionError):
+            return None
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
