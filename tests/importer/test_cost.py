@@ -11,8 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from csv_importer.headers import read_header
 from csv_importer.limits import DEFAULTS, Limits
-from csv_importer.parsing import BROKEN_QUOTES, Block, Position, read_blocks, read_header, too_long
+from csv_importer.parsing import Block, Position, read_blocks
+from csv_importer.records import BROKEN_QUOTES, too_long
 
 from .files import CUSTOMER, GOOD, HEADER
 
@@ -39,14 +41,14 @@ ATTACKS = [
     'é,"""\n',
     "\0\n",
 ]
-SMALL = Limits(block_bytes=300, block_lines=7, max_record_bytes=100, max_record_lines=4, raw_length=25)
+SMALL = Limits(block_bytes=300, block_lines=7, max_record_bytes=100, max_record_lines=4, raw_length=25, sample_bytes=1)
 
 
 def blocks_of(body: bytes, limits: Limits = DEFAULTS, keep_rejects: int = sys.maxsize) -> Iterator[Block]:
     """Read what follows the usual header."""
     source = io.BytesIO(HEADER.encode() + b"\n" + body)
     header, buffer = read_header(source.read, CUSTOMER, limits=limits)
-    return read_blocks(source.read, header.columns, header.end, buffer, limits=limits, keep_rejects=keep_rejects)
+    return read_blocks(source.read, header.layout, header.end, buffer, limits=limits, keep_rejects=keep_rejects)
 
 
 def steps_of(work: Callable[[], object]) -> int:
@@ -126,7 +128,7 @@ def test_memory_does_not_grow_with_the_file(pattern: str) -> None:
         left = [repeated(pattern, 100_000)] * (size // 100_000)
         source = iter([HEADER.encode() + b"\n", *left])
         header, buffer = read_header(lambda _: next(source, b""), CUSTOMER)
-        for block in read_blocks(lambda _: next(source, b""), header.columns, header.end, buffer, keep_rejects=100):
+        for block in read_blocks(lambda _: next(source, b""), header.layout, header.end, buffer, keep_rejects=100):
             block.delimited()
 
     assert peak_of(lambda: read(600_000)) < 16 * 2**20

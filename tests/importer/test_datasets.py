@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from csv_importer.datasets import Dataset, Datasets, DescriptorError, FieldsMatch, Mode, Place
 from csv_importer.errors import ConfigurationError, FileRefused
 from csv_importer.fields import Column
-from csv_importer.parsing import read_header
+from csv_importer.headers import read_header
 
 from .files import CUSTOMER, DATASET_FILE, DESCRIPTOR
 
@@ -150,19 +150,18 @@ def test_each_file_s_errors_are_told_at_once(tmp_path: Path, capsys: pytest.Capt
         ({**described({"name": "a"}), "csvToAurora:idType": "tinyint"}, "csvToAurora:idType", '"bigint"'),
         ({**described({"name": "a"}), "csvToAurora:importId": 1}, "csvToAurora:importId", "true or false"),
         ({**described(), "data": []}, "data", "allowed: "),
-        ({**described({"name": "a"}), "encoding": "cp1252"}, "encoding", '"utf-8"'),
+        ({**described({"name": "a"}), "encoding": "utf-16"}, "encoding", "allowed: UTF-8, US-ASCII, ISO-8859-1"),
+        ({**described({"name": "a"}), "encoding": "shift_jis"}, "encoding", "allowed: UTF-8"),
+        ({**described({"name": "a"}), "encoding": "cp037"}, "encoding", "allowed: UTF-8"),
+        ({**described({"name": "a"}), "encoding": None}, "encoding", "allowed: UTF-8"),
+        ({**described({"name": "a"}), "encoding": "x\0"}, "encoding", "allowed: UTF-8"),
         ({**described({"name": "a"}), "format": "xlsx"}, "format", '"csv"'),
         ({**described({"name": "a"}), "mediatype": "text/plain"}, "mediatype", '"text/csv"'),
-        ({**described({"name": "a"}), "dialect": {"delimiter": ";"}}, "dialect.delimiter", '","'),
-        ({**described({"name": "a"}), "dialect": {"header": False}}, "dialect.header", "true"),
-        ({**described({"name": "a"}), "dialect": {"headerRows": [1, 2]}}, "dialect.headerRows", "[1]"),
-        ({**described({"name": "a"}), "dialect": {"escapeChar": "!"}}, "dialect.escapeChar", "allowed: "),
-        ({**described({"name": "a"}), "dialect": {"commentChar": "#"}}, "dialect.commentChar", "allowed: "),
         ({**described({"name": "a"}), "csvToAurora:prefix": "x"}, "csvToAurora:prefix", "allowed: "),
         ({"name": "things", "schema": "schema.json"}, "schema", "a reference is not supported"),
         (described(), "schema.fields", "one field or more"),
         (described({"name": "a"}, foreignKeys=[]), "schema.foreignKeys", "allowed: "),
-        (described({"name": "a"}, fieldsMatch="subset"), "schema.fieldsMatch", "exact or equal"),
+        (described({"name": "a"}, fieldsMatch="any"), "schema.fieldsMatch", "exact, equal, subset, superset, partial"),
         (described({"name": "a"}, primaryKey=["b"]), "schema.primaryKey", "names of fields: a"),
         (described({"name": "a"}, uniqueKeys=[["a"], []]), "schema.uniqueKeys[1]", "names of fields"),
         (described({"name": "a"}, missingValues="-"), "schema.missingValues", "a list of texts"),
@@ -254,6 +253,72 @@ def test_what_is_not_supported_is_refused_by_name(descriptor: dict[str, Any], pl
     assert part in message
 
 
+@pytest.mark.parametrize(
+    ("dialect", "place", "part"),
+    [
+        ({"delimiter": "||"}, "delimiter", "one character"),
+        ({"delimiter": "\n"}, "delimiter", "none that ends a line"),
+        ({"delimiter": '"'}, "delimiter", "another meaning"),
+        ({"delimiter": ";", "quoteChar": ";"}, "delimiter", "another meaning"),
+        ({"delimiter": " ", "skipInitialSpace": True}, "delimiter", "skipInitialSpace"),
+        ({"delimiter": "→"}, "delimiter", "'→' cannot be written in ISO-8859-1"),
+        ({"quoteChar": None}, "quoteChar", "one character"),
+        ({"quoteChar": ""}, "quoteChar", "one character"),
+        ({"doubleQuote": 1}, "doubleQuote", "true or false"),
+        ({"escapeChar": "\\", "quoteChar": '"'}, "escapeChar", "mutually exclusive"),
+        ({"escapeChar": ","}, "delimiter", "another meaning"),
+        ({"header": "no"}, "header", "true or false"),
+        ({"header": False, "headerRows": [2]}, "headerRows", "header is false"),
+        ({"headerRows": []}, "headerRows", "from 1 to 1000"),
+        ({"headerRows": [0]}, "headerRows", "from 1 to 1000"),
+        ({"headerRows": [True]}, "headerRows", "from 1 to 1000"),
+        ({"headerRows": [1, 1]}, "headerRows", "each once"),
+        ({"headerRows": 1}, "headerRows", "a list of line numbers"),
+        ({"headerRows": [1001]}, "headerRows", "from 1 to 1000"),
+        ({"headerJoin": "\n"}, "headerJoin", "on one line"),
+        ({"commentChar": ""}, "commentChar", "one character or more"),
+        ({"commentChar": '"#'}, "commentChar", "a value may begin"),
+        ({"commentChar": ",,"}, "commentChar", "a value may begin"),
+        ({"commentRows": ["2"]}, "commentRows", "from 1, each once"),
+        ({"headerRows": [2], "commentRows": [2]}, "commentRows", "headerRows"),
+        ({"lineTerminator": ";"}, "lineTerminator", "it has to be"),
+        ({"nullSequence": 0}, "nullSequence", "a text"),
+        ({"nullSequence": "\\N", "escapeChar": "\\"}, "nullSequence", "leave the escape character out"),
+        *(({name: "x"}, name, "allowed: ") for name in ("property", "itemType", "itemKeys", "sheetName", "table")),
+        ({"sheetNumber": 1}, "sheetNumber", "allowed: "),
+        ({"csvddfVersion": 1.2}, "csvddfVersion", "allowed: "),
+    ],
+)
+def test_a_dialect_that_cannot_be_read_is_refused_by_name(dialect: dict[str, Any], place: str, part: str) -> None:
+    message = error({**described({"name": "a"}), "encoding": "latin-1", "dialect": dialect})
+    assert message.startswith(f"dialect.{place}: ")
+    assert part in message
+
+
+@pytest.mark.parametrize(
+    ("fields", "place", "part"),
+    [
+        ([{"name": "a", "csvToAurora:aliases": "x"}], "schema.fields[0].csvToAurora:aliases", "a list of texts"),
+        ([{"name": "a", "csvToAurora:aliases": [" "]}], "schema.fields[0].csvToAurora:aliases", "none of them empty"),
+        ([{"name": "a"}, {"name": "b", "title": "A "}], "schema.fields[1].title", "'A ' in a header may also be"),
+        (
+            [{"name": "a", "title": "x"}, {"name": "b", "csvToAurora:aliases": ["y", "X"]}],
+            "schema.fields[1].csvToAurora:aliases",
+            "the field 'a'",
+        ),
+    ],
+)
+def test_a_name_in_a_header_stands_for_one_field(fields: list[dict[str, Any]], place: str, part: str) -> None:
+    message = error(described(*fields))
+    assert message.startswith(f"{place}: ")
+    assert part in message
+
+
+def test_a_field_has_several_names_in_a_header() -> None:
+    field = {"name": "a", "title": "First name", "csvToAurora:aliases": ["Vorname", "A"]}
+    assert Dataset.of(described(field, {"name": "b"})).headers == {"a": 0, "first name": 0, "vorname": 0, "b": 1}
+
+
 def test_both_spellings_of_fields_match_are_taken() -> None:
     for spelling in ("equal", ["equal"]):
         assert Dataset.of(described({"name": "a"}, fieldsMatch=spelling)).fields_match is FieldsMatch.EQUAL
@@ -305,6 +370,18 @@ def test_the_schemas_are_valid() -> None:
         ("    - name: title\n      type: string", "    - type: string", "- type: string", "schema.fields[0]", "name"),
         ("path: customers.csv", "path: ../customers.csv", "path: ..", "path", ""),
         ("homepage: x", "homepage: [x]", "homepage", "homepage", "not of type 'string'"),
+        ("encoding: utf-8", "encoding: utf-16", "encoding", "encoding", "allowed: UTF-8"),
+        ('delimiter: ","', 'delimiter: ", "', "delimiter", "dialect.delimiter", "one character"),
+        ("  header: true", "  sheetName: x", "sheetName", "dialect.sheetName", "not supported here"),
+        ("  header: true", "  headerRows: [0]", "headerRows", "dialect.headerRows", "less than the minimum"),
+        ("fieldsMatch: equal", "fieldsMatch: any", "fieldsMatch", "schema.fieldsMatch", "subset, superset, partial"),
+        (
+            "- name: age",
+            "- csvToAurora:aliases: [1]\n      name: age",
+            "aliases",
+            "schema.fields[5].csvToAurora:al",
+            "string",
+        ),
     ],
 )
 def test_an_error_names_file_line_property_and_what_is_allowed(  # noqa: PLR0917

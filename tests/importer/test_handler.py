@@ -26,7 +26,7 @@ ONE = lines_of(GOOD)
 @pytest.fixture
 def limits() -> Limits:
     """No waiting, and several blocks in a file of a few thousand rows."""
-    return Limits(retry_timeout=0.0, block_bytes=64 * 1024)
+    return Limits(retry_timeout=0.0, block_bytes=64 * 1024, max_record_bytes=32 * 1024)
 
 
 def results(answer: dict[str, Any]) -> list[str]:

@@ -26,7 +26,7 @@ from csv_importer.ports import Counts, Status
 from .conftest import PASSWORD, Database, grants_of
 from .files import COLUMNS, GOOD, HEADER, MemoryStore, lines_of, text_of, version_of
 
-SMALL_BLOCKS = Limits(block_bytes=64 * 1024, whole_bytes=1)
+SMALL_BLOCKS = Limits(block_bytes=64 * 1024, max_record_bytes=32 * 1024, whole_bytes=1)
 TRICKY = [
     "😀 𝒳 é e\u0301",
     "'; DROP TABLE customer; -- ",

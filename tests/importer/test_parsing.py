@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csv_importer.errors import FileRefused
+from csv_importer.headers import read_header
 from csv_importer.limits import BYTES_AROUND_A_RECORD, DEFAULTS, Limits
-from csv_importer.parsing import BROKEN_QUOTES, Block, Position, Reject, read_blocks, read_header, too_long
+from csv_importer.parsing import Block, Position, Reject, read_blocks
+from csv_importer.records import BROKEN_QUOTES, too_long
 
 from .files import COLUMNS, CUSTOMER, GOOD, HEADER, lines_of
 
@@ -33,7 +35,7 @@ def parse(content: bytes, piece: int = 1 << 20, limits: Limits = DEFAULTS) -> Pa
     rejects: list[Reject] = []
     blank, end = header.blank, header.end
     if header.columns:
-        for block in read_blocks(read, header.columns, header.end, buffer, limits=limits):
+        for block in read_blocks(read, header.layout, header.end, buffer, limits=limits):
             rows += block.rows
             rejects += block.rejects
             blank += block.blank
@@ -265,7 +267,7 @@ def test_a_huge_field_is_one_reject_in_bounded_memory(quote: str) -> None:
     source = pieces()
     header, buffer = read_header(lambda _: next(source, b""), CUSTOMER)
     tracemalloc.start()
-    blocks = list(read_blocks(lambda _: next(source, b""), header.columns, header.end, buffer))
+    blocks = list(read_blocks(lambda _: next(source, b""), header.layout, header.end, buffer))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     rejects = [reject for block in blocks for reject in block.rejects]
@@ -294,8 +296,8 @@ almost_good = st.tuples(
 )
 
 
-# Blocks that end within every file, and records that fit into them.
-SMALL_BLOCKS = Limits(block_bytes=120, max_record_bytes=100, max_record_lines=4, raw_length=25)
+# Blocks that end within every file, and records that fit into them; too small a sample to tell the encoding from it.
+SMALL_BLOCKS = Limits(block_bytes=120, max_record_bytes=100, max_record_lines=4, raw_length=25, sample_bytes=1)
 SMALLEST_BLOCK = SMALL_BLOCKS.max_record_bytes + BYTES_AROUND_A_RECORD
 
 
@@ -383,7 +385,7 @@ def test_reading_resumes_at_the_end_of_any_block(body: bytes, stop: int) -> None
 
     def read_from(position: Position) -> list[Block]:
         source = io.BytesIO(content[position.offset :])
-        return list(read_blocks(source.read, header.columns, position, limits=SMALL_BLOCKS))
+        return list(read_blocks(source.read, header.layout, position, limits=SMALL_BLOCKS))
 
     blocks = read_from(header.end)
     done = blocks[: min(stop, len(blocks))]

@@ -9,12 +9,13 @@ import operator
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from csv_importer import fields
+from csv_importer import dialects, fields
+from csv_importer.dialects import RFC4180, UTF8, Dialect, Encoding
 from csv_importer.errors import ConfigurationError
 from csv_importer.fields import BaseField, Column, ValueRefused
 
@@ -36,6 +37,7 @@ NAMESPACE = "csvToAurora:"
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,63}")
 _DATASET_NAME = re.compile("[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 _OWN_COLUMNS = ("id", IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, "created_at")
+_ALIASES = f"{NAMESPACE}aliases"
 _BOOLEANS = (True, False)
 _ID_TYPES = ("bigint", "bigint unsigned", "int", "int unsigned")
 
@@ -44,15 +46,6 @@ _RESOURCE = {"name", "path", "type", "format", "mediatype", "encoding", "dialect
 _CUSTOM = {f"{NAMESPACE}{name}" for name in ("table", "keyPrefix", "mode", "idType", "importId")}
 _SCHEMA = {"fields", "fieldsMatch", "missingValues", "primaryKey", "uniqueKeys"}
 _FIELD_DESCRIBING = {"title", "description", "example", "rdfType", "categoriesOrdered"}
-_DIALECT: Mapping[str, Sequence[object]] = {
-    "delimiter": (",",),
-    "quoteChar": ('"',),
-    "doubleQuote": (True,),
-    "skipInitialSpace": (False,),
-    "header": (True,),
-    "headerRows": ([1],),
-    "lineTerminator": ("\r\n", "\n", "\r"),
-}
 _BOUNDS: Mapping[str, tuple[Callable[[Any, Any], bool], str]] = {
     "minimum": (operator.ge, "less than the minimum {}"),
     "maximum": (operator.le, "more than the maximum {}"),
@@ -81,12 +74,18 @@ def spelled(path: Place) -> str:
 
 
 class FieldsMatch(StrEnum):
-    """How the header of a file has to fit the fields; the standard's other ways are not supported."""
+    """How the header of a file has to fit the fields; without a header, how many values a row may have."""
 
     EXACT = "exact"
     """All of them, in their order."""
     EQUAL = "equal"
     """All of them, in any order."""
+    SUBSET = "subset"
+    """All of them, and any others."""
+    SUPERSET = "superset"
+    """Some of them, and no others."""
+    PARTIAL = "partial"
+    """One of them or more, and any others."""
 
 
 class Mode(StrEnum):
@@ -115,6 +114,9 @@ class Dataset:
         mode: What a file's rows do to those that the table has.
         id_type: The type of the column id.
         import_id: Whether each row has the id of its import.
+        dialect: How its files are written.
+        encoding: The encoding of its files.
+        headers: The place of a column by each name that a header may have for it, without regard to case.
     """
 
     name: str
@@ -126,6 +128,9 @@ class Dataset:
     mode: Mode = Mode.APPEND
     id_type: str = "bigint"
     import_id: bool = True
+    dialect: Dialect = RFC4180
+    encoding: Encoding = UTF8
+    headers: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, descriptor: Descriptor) -> "Dataset":
@@ -143,18 +148,13 @@ class Dataset:
         _one_of(descriptor, (), "type", "table")
         _one_of(descriptor, (), "format", "csv")
         _one_of(descriptor, (), "mediatype", "text/csv")
-        _one_of(descriptor, (), "encoding", "utf-8", "utf8", "UTF-8")
-        dialect = descriptor.get("dialect", {})
-        if not isinstance(dialect, Mapping):
-            raise DescriptorError(("dialect",), "it has to be a mapping; a reference to a file is not supported")
-        _known(dialect, ("dialect",), {*_DIALECT, "$schema"})
-        for each, allowed in _DIALECT.items():
-            _one_of(dialect, ("dialect",), each, *allowed)
+        encoding, dialect = _written(descriptor)
         schema = descriptor.get("schema")
         if not isinstance(schema, Mapping):
             raise DescriptorError(("schema",), "it is required, and has to be a mapping; a reference is not supported")
         _known(schema, ("schema",), _SCHEMA | _DESCRIBING)
-        return _of_custom(_of_schema(name, schema), descriptor)
+        dataset = _of_schema(name, schema, dialect.null_sequence)
+        return replace(_of_custom(dataset, descriptor), dialect=dialect, encoding=encoding)
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,21 @@ def _of_custom(dataset: Dataset, descriptor: Descriptor) -> Dataset:
     )
 
 
-def _of_schema(name: str, schema: Descriptor) -> Dataset:
+def _written(descriptor: Descriptor) -> tuple[Encoding, Dialect]:
+    """Read how the files are written."""
+    dialect = descriptor.get("dialect", {})
+    if not isinstance(dialect, Mapping):
+        raise DescriptorError(("dialect",), "it has to be a mapping; a reference to a file is not supported")
+    _known(dialect, ("dialect",), {*dialects.PROPERTIES, "$schema"})
+    try:
+        encoding = dialects.encoding_of(descriptor.get("encoding", UTF8.name))
+        return encoding, Dialect.of(dialect, encoding)
+    except dialects.PropertyError as error:
+        place: Place = (error.name,) if error.name == "encoding" else ("dialect", error.name)
+        raise DescriptorError(place, error.message) from None
+
+
+def _of_schema(name: str, schema: Descriptor, null_sequence: str | None) -> Dataset:
     where: Place = ("schema",)
     described = schema.get("fields")
     if not isinstance(described, list) or not described:
@@ -241,20 +255,47 @@ def _of_schema(name: str, schema: Descriptor) -> Dataset:
         # The text of the standard has a string, its published profile a list.
         (match,) = match
     if match not in list(FieldsMatch):
-        raise DescriptorError((*where, "fieldsMatch"), f"{match!r} is not supported: it has to be exact or equal")
+        raise DescriptorError((*where, "fieldsMatch"), f"{match!r} is none of {', '.join(FieldsMatch)}")
     keys = _keys(schema, described)
     required = _names(schema.get("primaryKey", []))
     missing = _missing(schema, where) if "missingValues" in schema else frozenset({""})
+    # What the dialect has for NULL is so for each field, whatever its own missingValues are.
+    null = frozenset() if null_sequence is None else frozenset({null_sequence})
     columns: list[Column] = []
     for index, each in enumerate(described):
         at = (*where, "fields", index)
         if not isinstance(each, Mapping):
             raise DescriptorError(at, "a field has to be a mapping")
-        column = _FieldReader(each, at, missing).read(required=each.get("name") in required)
+        column = _FieldReader(each, at, missing, null).read(required=each.get("name") in required)
         if column.name.lower() in (other.name.lower() for other in columns):
             raise DescriptorError((*at, "name"), f"a second field {column.name!r}: MySQL does not distinguish case")
         columns.append(column)
-    return Dataset(name, name, tuple(columns), FieldsMatch(match), keys)
+    headers = _headers(described, columns)
+    return Dataset(name, name, tuple(columns), FieldsMatch(match), keys, headers=headers)
+
+
+def _headers(described: Sequence[Descriptor], columns: Sequence[Column]) -> dict[str, int]:
+    """Collect the names that a header may have for each column: its name, its title and its aliases.
+
+    Raises:
+        DescriptorError: Two columns share one.
+    """
+    found: dict[str, int] = {column.name.casefold(): place for place, column in enumerate(columns)}
+    for place, each in enumerate(described):
+        at: Place = ("schema", "fields", place)
+        aliases = each.get(_ALIASES, [])
+        if not isinstance(aliases, list) or not all(isinstance(alias, str) and alias.strip() for alias in aliases):
+            raise DescriptorError((*at, _ALIASES), "it has to be a list of texts, none of them empty")
+        title = each.get("title")
+        named = [("title", title)] if isinstance(title, str) and title.strip() else []
+        for name, text in [*named, *((_ALIASES, alias) for alias in aliases)]:
+            other = found.setdefault(text.strip().casefold(), place)
+            if other != place:
+                raise DescriptorError(
+                    (*at, name),
+                    f"{text!r} in a header may also be the field {columns[other].name!r}: rename one of them",
+                )
+    return found
 
 
 def _names(key: object) -> list[str]:
@@ -374,10 +415,13 @@ _ITEM_TYPES = ("string", "integer", "boolean", "number", "datetime", "date", "ti
 class _FieldReader:
     """Reads one field of a schema."""
 
-    def __init__(self, described: Descriptor, path: Place, missing: frozenset[str]) -> None:
+    def __init__(
+        self, described: Descriptor, path: Place, missing: frozenset[str], null: frozenset[str] = frozenset()
+    ) -> None:
         self._described = described
         self._path = path
         self._missing = missing
+        self._null = null
 
     def read(self, *, required: bool) -> BaseField:
         """Return the field.
@@ -395,7 +439,7 @@ class _FieldReader:
         known = _TYPES.get(kind) if isinstance(kind, str) else None
         if known is None:
             raise self._error("type", f"{kind!r} is not supported; allowed: {', '.join(_TYPES)}")
-        common = {"name", "type", "format", "constraints", "missingValues", f"{NAMESPACE}columnDefault"}
+        common = {"name", "type", "format", "constraints", "missingValues", f"{NAMESPACE}columnDefault", _ALIASES}
         _known(described, self._path, {*common, *known.properties, *_FIELD_DESCRIBING})
         constraints = described.get("constraints", {})
         if not isinstance(constraints, Mapping):
@@ -403,6 +447,7 @@ class _FieldReader:
         _known(constraints, (*self._path, "constraints"), {"required", "unique", "enum", *known.constraints})
         self._format(known)
         missing = _missing(described, self._path) if "missingValues" in described else self._missing
+        missing |= self._null
         required = self._flag("required", default=False, within=constraints) or required
         self._flag("unique", default=False, within=constraints)
         column = self._typed(kind, name, required=required, missing=missing)

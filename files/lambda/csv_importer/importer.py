@@ -9,9 +9,10 @@ from enum import StrEnum
 from csv_importer.datasets import IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, Dataset, Datasets
 from csv_importer.errors import ConfigurationError, FileRefused, TransientError
 from csv_importer.fields import Column
+from csv_importer.headers import Header, read_header
 from csv_importer.limits import DEFAULTS, Limits
 from csv_importer.objects import ObjectVersion
-from csv_importer.parsing import Block, Header, Position, Read, Reject, read_blocks, read_header
+from csv_importer.parsing import Block, Position, Read, Reject, read_blocks
 from csv_importer.pipeline import Pipeline
 from csv_importer.ports import (
     Counts,
@@ -459,7 +460,7 @@ class _File:
         if not self.header.columns:
             return iter(())
         return read_blocks(
-            self.read, self.header.columns, self.start, self.buffer, limits=limits, keep_rejects=keep_rejects
+            self.read, self.header.layout, self.start, self.buffer, limits=limits, keep_rejects=keep_rejects
         )
 
 

@@ -15,8 +15,9 @@ class Limits:
         block_bytes: Bytes that are parsed at once.
         block_lines: Lines that are parsed at once, so that memory is bounded where they are short.
         blocks_ahead: Parsed blocks that may wait for the database: each is about block_bytes of memory.
-        max_record_bytes: Bytes of the longest record: ten times what the table can hold.
-        max_record_lines: Physical lines of the longest record: more than the table can hold characters.
+        max_record_bytes: Bytes of the longest record: twice the longest value of a column of type TEXT.
+        max_record_lines: Physical lines of the longest record.
+        sample_bytes: Bytes of the start of a file that tell whether it is in the encoding of its dataset.
         raw_length: Characters of a rejected record that are kept: csv_import_reject.raw_text holds no more.
         batch_rows: Rows after which a transaction ends: each commit waits for the disk.
         batch_rejects: Kept rejects after which it ends earlier: their text is in memory until then.
@@ -38,8 +39,9 @@ class Limits:
     block_bytes: int = 256 * 1024
     block_lines: int = 20_000
     blocks_ahead: int = 4
-    max_record_bytes: int = 32 * 1024
+    max_record_bytes: int = 128 * 1024
     max_record_lines: int = 1000
+    sample_bytes: int = 256 * 1024
     raw_length: int = 1000
     batch_rows: int = 50_000
     batch_rejects: int = 2_000
@@ -85,7 +87,7 @@ class Limits:
         """These limits where rows are inserted, and the database may refuse each by itself: no block may take long."""
         return replace(
             self,
-            block_bytes=min(self.block_bytes, 2 * self.max_record_bytes + BYTES_AROUND_A_RECORD),
+            block_lines=min(self.block_lines, self.max_record_lines + 1),
             batch_rows=min(self.batch_rows, self.batch_rejects),
         )
 

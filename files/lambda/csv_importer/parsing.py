@@ -9,22 +9,29 @@ Time and memory are linear in the size of a file and bounded for a block, whatev
 are broken, each line is looked at twice, not once for every line before it.
 """
 
-import csv
 import io
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
-from itertools import accumulate, chain, islice, repeat
+from functools import cached_property
+from itertools import islice
 from operator import itemgetter
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from csv_importer.datasets import Dataset, FieldsMatch
-from csv_importer.errors import FileRefused
+from csv_importer.dialects import RFC4180, UTF8, Dialect, Encoding
 from csv_importer.fields import Column
 from csv_importer.limits import DEFAULTS, Limits
+from csv_importer.records import (
+    Grammar,
+    Lines,
+    PlainRecords,
+    QuotedRecords,
+    Records,
+    find_records,
+    grammar_of,
+    too_long,
+)
 
 FIELD_END, ROW_END, ESCAPE = SEPARATORS = ("\x1f", "\x1e", "\\")
 """Characters with a meaning in the stream that the database reads."""
@@ -38,34 +45,11 @@ type _Error = tuple[str | None, str]
 """The column with the error, if it is in one, and the reason."""
 
 _BLANK: _Error = (None, "blank")
-BROKEN_QUOTES = "a quote is never closed, or something follows a closing quote"
 
 type Read = Callable[[int], bytes]
 """Reads up to so many bytes; returns none only at the end."""
 
-_BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n?|\n")
-
-# The strict dialect of the csv module, for one line. No quantifier gives back what it has matched, so that the time to
-# match is linear: https://docs.python.org/3/library/re.html (possessive quantifiers).
-_QUOTED = r'"[^"]*+(?:""[^"]*+)*+'
-_FIELD = rf'(?:{_QUOTED}"|[^",\r\n][^,\r\n]*+|(?=[,\r\n]|\Z))'
-_LINE = re.compile(rf"(?:{_FIELD},)*+(?:{_FIELD}[\r\n]*+\Z|(?P<open>{_QUOTED}\Z))")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_SIGNATURES = (
-    (b"\x1f\x8b", "gzip"),
-    (b"PK\x03\x04", "a zip archive or an Excel workbook (xlsx)"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (xls)"),
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ\x00", "xz"),
-    (b"\x28\xb5\x2f\xfd", "Zstandard"),
-    (b"PAR1", "Parquet"),
-    (b"%PDF-", "PDF"),
-    (b"\xff\xfe\x00\x00", "UTF-32 text"),
-    (b"\x00\x00\xfe\xff", "UTF-32 text"),
-    (b"\xff\xfe", "UTF-16 text"),
-    (b"\xfe\xff", "UTF-16 text"),
-)
 
 
 class Position(NamedTuple):
@@ -96,19 +80,36 @@ class Reject(NamedTuple):
     raw: str
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """The first record of a file.
+@dataclass(frozen=True)
+class Layout:
+    """Where in a file's records the values of which columns are, and how it is written.
 
     Attributes:
-        columns: The columns in the order of the file; none where the file holds blank lines at most.
-        end: Where the rows begin.
-        blank: Blank lines before it.
+        fields: The columns in the order of the file; None for one that is not stored.
+        absent: The columns that the file lacks: each row has their default, or NULL.
+        dialect: The file's dialect.
+        encoding: Its encoding.
     """
 
-    columns: tuple[Column, ...]
-    end: Position
-    blank: int
+    fields: tuple[Column | None, ...]
+    absent: tuple[Column, ...] = ()
+    dialect: Dialect = RFC4180
+    encoding: Encoding = UTF8
+
+    @cached_property
+    def stored(self) -> tuple[Column, ...]:
+        """The columns that are stored, in the order of the rows."""
+        return (*(column for column in self.fields if column), *self.absent)
+
+    @cached_property
+    def is_complete(self) -> bool:
+        """Whether each field of the file is stored, and no other column."""
+        return None not in self.fields and not self.absent
+
+    @cached_property
+    def grammar(self) -> Grammar:
+        """What the dialect means for lines."""
+        return grammar_of(self.dialect)
 
 
 class Block:
@@ -125,7 +126,7 @@ class Block:
 
     def __init__(  # noqa: PLR0913 - built in two places
         self,
-        records: "_Records | None",
+        records: Records | None,
         rejects: list[Reject],
         rejected: int,
         blank: int,
@@ -162,7 +163,7 @@ class Block:
 
     @property
     def rows(self) -> list[list[str | None]]:
-        """The rows to store, values in the order of the header; None for NULL."""
+        """The rows to store, values in the order of Layout.stored; None for NULL."""
         if self._stored:
             return list(map(list, zip(*self._stored, strict=True)))
         return [[*self._records.fields(index)] for index in range(len(self))] if self._records else []
@@ -200,92 +201,9 @@ def _escaped(values: Sequence[str | None]) -> Sequence[str]:
     return [NULL if value is None else value if plain else value.translate(_ESCAPES) for value in values]
 
 
-def read_header(read: Read, dataset: Dataset, *, limits: Limits = DEFAULTS) -> tuple[Header, bytes]:
-    """Read the header from the start of a file.
-
-    Args:
-        read: Where the bytes come from.
-        dataset: What the file has to be.
-        limits: Sizes of a block and a record.
-
-    Returns:
-        The header, and the bytes read beyond it.
-
-    Raises:
-        FileRefused: This is not a CSV file with the columns of the table; the message says what it is or which
-            columns are wrong.
-    """
-    block_bytes, max_record_bytes = limits.block_bytes, limits.max_record_bytes
-    buffer = b""
-    while len(buffer) < block_bytes and (chunk := read(block_bytes - len(buffer))):
-        buffer += chunk
-    for signature, name in _SIGNATURES:
-        if buffer.startswith(signature):
-            raise FileRefused(f"the file is {name}, not CSV in UTF-8")
-    start = len(_BOM) if buffer.startswith(_BOM) else 0
-    # Latin-1 maps each byte to one character: positions in it are positions in the file.
-    lines = io.StringIO(buffer[start : start + max_record_bytes].decode("latin-1"), newline="")
-    offset = start
-    blank = 0
-    for line in lines:
-        if not line.strip("\r\n"):
-            offset += len(line)
-            blank += 1
-            continue
-        raw = line.encode("latin-1")
-        if b"\0" in raw:
-            raise FileRefused("the file starts with NUL bytes: it is binary, or UTF-16 without a byte order mark")
-        end = offset + len(raw)
-        if end == start + max_record_bytes < len(buffer) and not line.endswith(("\r", "\n")):
-            raise FileRefused(f"no header: the first line is longer than {max_record_bytes} bytes")
-        if line.endswith("\r") and buffer[end : end + 1] == b"\n":
-            end += 1
-        return Header(_columns(raw, dataset), Position(end, blank + 1), blank), buffer[end:]
-    if len(buffer) - start > max_record_bytes:
-        raise FileRefused(f"no header in the first {max_record_bytes} bytes")
-    return Header((), Position(offset, blank), blank), b""
-
-
-def _columns(raw: bytes, dataset: Dataset) -> tuple[Column, ...]:
-    """Map a header to columns, by name: neither case nor spaces around it matter.
-
-    Raises:
-        FileRefused: It is not text, or its columns are not those of the table.
-    """
-    known = {column.name.lower(): column for column in dataset.columns}
-    wanted = ", ".join(column.name for column in dataset.columns)
-    try:
-        (fields,) = csv.reader([raw.decode()], strict=True)
-    except UnicodeDecodeError:
-        raise FileRefused("the first line is not UTF-8 text") from None
-    except csv.Error:
-        raise FileRefused("the quotes in the first line are not those of CSV") from None
-    names = [field.strip().lower() for field in fields]
-    if not known.keys() & names:
-        for delimiter, name in ((";", "semicolon"), ("\t", "tab"), ("|", "bar")):
-            if known.keys() & {part.strip(' "\r\n').lower() for part in raw.decode().split(delimiter)}:
-                raise FileRefused(f"the delimiter is a {name}: it has to be a comma")
-        # The line may be a row of personal data: it is not quoted.
-        raise FileRefused(f"no header: the first line names none of the columns {wanted}")
-    errors = [
-        f"{error} {', '.join(repr(name[:64]) for name in found[:10])}"
-        for error, found in (
-            ("missing columns:", [name for name in known if name not in names]),
-            ("unknown columns:", [name for name in dict.fromkeys(names) if name not in known]),
-            ("columns given twice:", [name for name in known if names.count(name) > 1]),
-        )
-        if found
-    ]
-    if errors:
-        raise FileRefused(f"wrong header: {'; '.join(errors)}. It has to name {wanted}, in any order")
-    if dataset.fields_match is FieldsMatch.EXACT and names != list(known):
-        raise FileRefused(f"wrong header: the columns are in another order. It has to name {wanted}, in this order")
-    return tuple(known[name] for name in names)
-
-
 def read_blocks(  # noqa: PLR0913 - two by name
     read: Read,
-    columns: Sequence[Column],
+    layout: Layout,
     start: Position,
     buffer: bytes = b"",
     *,
@@ -296,7 +214,7 @@ def read_blocks(  # noqa: PLR0913 - two by name
 
     Args:
         read: Where the bytes come from.
-        columns: The columns in the order of the file.
+        layout: What its fields are.
         start: The end of the header or of a block: where buffer, then read, begin.
         buffer: Bytes that were read already.
         limits: Sizes of a block and a record.
@@ -308,9 +226,10 @@ def read_blocks(  # noqa: PLR0913 - two by name
     block_bytes, raw_length = limits.block_bytes, limits.raw_length
     position = start
     at_end = False
+    begun, buffer = io.BytesIO(buffer), b""
     while True:
         while len(buffer) < block_bytes and not at_end:
-            chunk = read(block_bytes)
+            chunk = begun.read(block_bytes) or read(block_bytes)
             at_end = not chunk
             buffer += chunk
         if not buffer:
@@ -318,11 +237,13 @@ def read_blocks(  # noqa: PLR0913 - two by name
         complete = len(buffer) if at_end else _complete(buffer)
         if not complete:
             # A character has four bytes at most.
-            raw = buffer[: raw_length * 4]
-            skipped, buffer, at_end = _skip_line(read, buffer, block_bytes)
-            reject = Reject(position.line + 1, None, too_long(limits), _raw(_decode(raw), raw_length))
+            text = layout.encoding.decode(buffer[: raw_length * 4])
+            is_comment = bool(layout.grammar.comments([text], position.line + 1))
+            skipped, buffer, at_end = _skip_line(lambda size: begun.read(size) or read(size), buffer, block_bytes)
+            reject = Reject(position.line + 1, None, too_long(limits), _raw(text, raw_length))
+            rejects = [] if is_comment else [reject][:keep_rejects]
             position = Position(position.offset + skipped, position.line + 1)
-            block = Block(None, [reject][:keep_rejects], 1, 0, position, raw_length=raw_length)
+            block = Block(None, rejects, int(not is_comment), int(is_comment), position, raw_length=raw_length)
         else:
             size = _first_lines(buffer, complete, limits.block_lines)
             # What follows is known to belong to the last line only where that has no end.
@@ -332,16 +253,11 @@ def read_blocks(  # noqa: PLR0913 - two by name
                 following=len(buffer) - size if size == complete else 0,
                 at_end=at_end and size == len(buffer),
             )
-            block = _parse(source, columns, limits, keep_rejects)
+            block = _parse(source, layout, limits, keep_rejects)
             buffer = buffer[block.end.offset - position.offset :]
             position = block.end
         keep_rejects -= len(block.rejects)
         yield block
-
-
-def too_long(limits: Limits) -> str:
-    """Return the reason for which a record that exceeds the limits is rejected."""
-    return f"longer than {limits.max_record_bytes} bytes or {limits.max_record_lines} lines"
 
 
 def _complete(buffer: bytes) -> int:
@@ -394,7 +310,7 @@ class _Source:
 
 
 class _Fault(NamedTuple):
-    """A record that is refused: at is its index in _Records, or None where the line could not be read as one."""
+    """A record that is refused: at is its index in Records, or None where the line could not be read as one."""
 
     line: int
     column: str | None
@@ -402,40 +318,47 @@ class _Fault(NamedTuple):
     at: int | None
 
 
-def _parse(source: _Source, columns: Sequence[Column], limits: Limits, keep_rejects: int) -> Block:
+def _parse(source: _Source, layout: Layout, limits: Limits, keep_rejects: int) -> Block:
     """Parse complete lines.
 
     Args:
         source: The lines.
-        columns: The columns in the order of the file.
+        layout: What the fields of a record are.
         limits: Sizes of a record.
         keep_rejects: How many rejects are kept.
 
     Returns:
         All records but one that the last lines begin and do not end.
     """
-    start, data = source.start, source.data
+    start, data, encoding, grammar = source.start, source.data, layout.encoding, layout.grammar
     try:
-        text = data.decode()
+        text = encoding.decode_strictly(data)
         suspicious = "\0" in text
     except UnicodeDecodeError:
-        text = _decode(data)
+        text = encoding.decode(data)
         suspicious = True
-    records: _Records
+    records: Records
     faults: list[_Fault] = []
-    if '"' in text or "\r" in text:
-        lines = list(io.StringIO(text, newline=""))
-        found = _read_quoted(lines, source, limits)
-        end = Position(start.offset + len(data) - _size(lines[found.used :]), start.line + found.used)
-        faults = [_Fault(start.line + 1 + at, None, reason, None) for at, reason in found.broken]
-        records = _QuotedRecords(found.rows, found.spans, lines, start.line + 1)
-    else:
+    if grammar.is_plain(text):
         lines = text.split("\n")
         if not lines[-1]:
             lines.pop()
         end = Position(start.offset + len(data), start.line + len(lines))
-        records = _UnquotedRecords(lines, start.line + 1)
-    errors, values = _validation_errors(records, columns, suspicious=suspicious)
+        # A comment is a blank line from here on.
+        for index in grammar.comments(lines, start.line + 1):
+            lines[index] = ""
+        records = PlainRecords(lines, start.line + 1, grammar.delimiter)
+    else:
+        lines = list(io.StringIO(text, newline=""))
+        comments = grammar.comments(lines, start.line + 1)
+        found = find_records(Lines(lines, comments, source.following, source.at_end, encoding.size), grammar, limits)
+        unused = sum(map(encoding.size, lines[found.used :]))
+        end = Position(start.offset + len(data) - unused, start.line + found.used)
+        faults = [_Fault(start.line + 1 + at, None, reason, None) for at, reason in found.broken]
+        records = QuotedRecords(found.rows, found.spans, lines, start.line + 1)
+    errors, values = _validation_errors(records, layout, suspicious=suspicious)
+    if max(map(len, lines), default=0) * 4 > limits.max_record_bytes:
+        _add_long(errors, records, encoding, limits)
     blank = sum(error is _BLANK for error in errors.values()) if errors else 0
     rejected = len(faults) + len(errors) - blank
     rejects: list[Reject] = []
@@ -443,248 +366,36 @@ def _parse(source: _Source, columns: Sequence[Column], limits: Limits, keep_reje
         faults += (_Fault(records.line(at), *error, at) for at, error in errors.items() if error is not _BLANK)
         faults.sort(key=itemgetter(0))
         rejects = [_reject(fault, records, lines, start, limits) for fault in faults[:keep_rejects]]
-    stored = _stored(records, columns, values)
+    stored = _stored(records, layout, values)
     if errors:
         records.keep([index for index in range(len(records)) if index not in errors])
     plain = not any(character in text for character in SEPARATORS)
     return Block(records, rejects, rejected, blank, end, raw_length=limits.raw_length, plain=plain, stored=stored)
 
 
-def _reject(fault: _Fault, records: "_Records", lines: Sequence[str], start: Position, limits: Limits) -> Reject:
-    if fault.at is None:
-        return Reject(fault.line, None, fault.reason, _raw(lines[fault.line - start.line - 1], limits.raw_length))
-    # Whether the line has an end says nothing about its record.
-    text = records.source(fault.at)[1].rstrip("\r\n")
-    raw = _raw(text, limits.raw_length)
-    if len(text) * 4 > limits.max_record_bytes and _bytes(text) > limits.max_record_bytes:
-        return Reject(fault.line, None, too_long(limits), raw)
-    return Reject(fault.line, fault.column, fault.reason, raw)
+def _add_long(errors: dict[int, _Error], records: Records, encoding: Encoding, limits: Limits) -> None:
+    """Add the records that are too long, which is what is wrong with them before anything else."""
+    for index in range(len(records)):
+        if errors.get(index) is not _BLANK:
+            # Whether the last line has an end says nothing about its record.
+            text = records.source(index)[1].rstrip("\r\n")
+            if len(text) * 4 > limits.max_record_bytes and encoding.size(text) > limits.max_record_bytes:
+                errors[index] = (None, too_long(limits))
 
 
-class _Records(Protocol):
-    """Records of a block, by index."""
-
-    def __len__(self) -> int: ...
-
-    def widths(self) -> list[int]:
-        """Count the fields of each; none where the line is blank."""
-
-    def fields(self, index: int) -> list[str]:
-        """Read the values of one."""
-
-    def columns(self, indexes: Sequence[int] | None) -> Sequence[Sequence[str]]:
-        """Read the values of some, or of all, column by column: their widths are equal."""
-
-    def fill(self, index: int, place: int, value: str) -> None:
-        """Replace a value by one without any character that CSV needs quotes for."""
-
-    def keep(self, indexes: list[int]) -> None:
-        """Drop all others."""
-
-    def joined(self, field: str, row: str) -> str:
-        """Join all values; each row ends in row."""
-
-    def line(self, index: int) -> int:
-        """Return the physical line on which one starts."""
-
-    def source(self, index: int) -> tuple[int, str]:
-        """Return the physical line on which one starts, and its text."""
+def _reject(fault: _Fault, records: Records, lines: Sequence[str], start: Position, limits: Limits) -> Reject:
+    text = lines[fault.line - start.line - 1] if fault.at is None else records.source(fault.at)[1]
+    return Reject(fault.line, fault.column, fault.reason, _raw(text, limits.raw_length))
 
 
-class _QuotedRecords:
-    """Records as the csv module reads them."""
-
-    def __init__(self, rows: list[list[str]], spans: list[tuple[int, int]], lines: list[str], first_line: int) -> None:
-        self._rows = rows
-        self._spans = spans
-        self._lines = lines
-        self._first_line = first_line
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def widths(self) -> list[int]:
-        return list(map(len, self._rows))
-
-    def fields(self, index: int) -> list[str]:
-        return self._rows[index]
-
-    def columns(self, indexes: Sequence[int] | None) -> Sequence[Sequence[str]]:
-        return list(zip(*(self._rows if indexes is None else [self._rows[at] for at in indexes]), strict=True))
-
-    def fill(self, index: int, place: int, value: str) -> None:
-        self._rows[index][place] = value
-
-    def keep(self, indexes: list[int]) -> None:
-        self._rows = [self._rows[at] for at in indexes]
-        self._spans = [self._spans[at] for at in indexes]
-
-    def joined(self, field: str, row: str) -> str:
-        return row.join(map(field.join, self._rows)) + row
-
-    def line(self, index: int) -> int:
-        return self._first_line + self._spans[index][0]
-
-    def source(self, index: int) -> tuple[int, str]:
-        first, after = self._spans[index]
-        return self._first_line + first, "".join(self._lines[first:after])
-
-
-class _UnquotedRecords:
-    """Lines without quotes, where each comma delimits: five times as fast as reading every record by itself."""
-
-    def __init__(self, lines: list[str], first_line: int) -> None:
-        self._lines = lines
-        self._numbers: Sequence[int] = range(first_line, first_line + len(lines))
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    def widths(self) -> list[int]:
-        return [commas + 1 if commas or line else 0 for line, commas in zip(self._lines, self._commas(), strict=True)]
-
-    def _commas(self) -> Iterator[int]:
-        return map(str.count, self._lines, repeat(","))
-
-    def fields(self, index: int) -> list[str]:
-        return self._lines[index].split(",")
-
-    def columns(self, indexes: Sequence[int] | None) -> Sequence[Sequence[str]]:
-        lines = self._lines if indexes is None else [self._lines[at] for at in indexes]
-        if not lines:
-            return []
-        width = lines[0].count(",") + 1
-        values = ",".join(lines).split(",")
-        return [values[place::width] for place in range(width)]
-
-    def fill(self, index: int, place: int, value: str) -> None:
-        fields = self.fields(index)
-        fields[place] = value
-        self._lines[index] = ",".join(fields)
-
-    def keep(self, indexes: list[int]) -> None:
-        self._lines = [self._lines[at] for at in indexes]
-        self._numbers = [self._numbers[at] for at in indexes]
-
-    def joined(self, field: str, row: str) -> str:
-        return (row.join(self._lines) + row).replace(",", field)
-
-    def line(self, index: int) -> int:
-        return self._numbers[index]
-
-    def source(self, index: int) -> tuple[int, str]:
-        return self._numbers[index], self._lines[index]
-
-
-class _Found(NamedTuple):
-    """What some lines hold.
-
-    Attributes:
-        rows: The records.
-        spans: The lines of each as (first, after last).
-        broken: Lines that are refused, with the reasons.
-        used: How many lines that is.
-    """
-
-    rows: list[list[str]]
-    spans: list[tuple[int, int]]
-    broken: list[tuple[int, str]]
-    used: int
-
-
-def _read_quoted(lines: list[str], source: _Source, limits: Limits) -> _Found:
-    """Read records that may have several lines, or broken quotes.
-
-    Where a record is broken or too long, its first line is rejected and reading continues at the second:
-    a quote that is never closed costs no other row.
-    """
-    reader = csv.reader(lines, strict=True)
-    rows: list[list[str]] = []
-    with suppress(csv.Error):
-        rows = list(reader)
-    if reader.line_num == len(rows) == len(lines):
-        return _Found(rows, [(index, index + 1) for index in range(len(rows))], [], len(lines))
-    spans, broken, used = _outline(lines, source, limits)
-    records = chain.from_iterable(lines[first:after] for first, after in spans)
-    return _Found(list(csv.reader(records, strict=True)), spans, broken, used)
-
-
-class _End(Enum):
-    """How a line ends."""
-
-    CLOSED = "with a record"
-    OPEN = "within quotes"
-    BROKEN = "nowhere: something follows a closing quote"
-
-
-def _end_of(line: str) -> _End:
-    """Return how a line ends that begins a record; with a quote before it, one that begins within quotes."""
-    found = _LINE.match(line)
-    if not found:
-        return _End.BROKEN
-    return _End.OPEN if found.lastgroup else _End.CLOSED
-
-
-def _outline(
-    lines: Sequence[str], source: _Source, limits: Limits
-) -> tuple[list[tuple[int, int]], list[tuple[int, str]], int]:
-    """Find out which lines are a record, without reading a line again for each line before it.
-
-    A record that goes on after its first line does so within quotes. So the line on which it ends is the next one that
-    leaves the quotes, the same for all lines before that one, and is searched for once.
-
-    Returns:
-        The lines of each record as (first, after last); refused lines with their reasons; lines used.
-    """
-    spans: list[tuple[int, int]] = []
-    broken: list[tuple[int, str]] = []
-    count = len(lines)
-    offsets = list(accumulate(map(_bytes, lines), initial=0))
-    first = 0
-    # The first line after `first` that leaves quotes, and how it ends.
-    leaving, leaves = 0, _End.OPEN
-    field_limit = csv.field_size_limit()
-    while first < count:
-        line, after = lines[first], first + 1
-        end = _end_of(line) if '"' in line else _End.CLOSED
-        if end is _End.OPEN:
-            if leaving <= first:
-                leaving, leaves = after, _End.OPEN
-            while leaves is _End.OPEN and leaving < count:
-                leaves = _end_of('"' + lines[leaving]) if '"' in lines[leaving] else _End.OPEN
-                leaving += leaves is _End.OPEN
-            after, end = min(leaving + 1, count), leaves
-        size = offsets[after] - offsets[first] + (source.following if end is _End.OPEN else 0)
-        if after - first > limits.max_record_lines or (
-            size > limits.max_record_bytes and (after - first > 1 or end is not _End.CLOSED or len(line) > field_limit)
-        ):
-            broken.append((first, too_long(limits)))
-            first += 1
-        elif end is _End.CLOSED:
-            spans.append((first, after))
-            first = after
-        elif end is _End.OPEN and not source.at_end:
-            return spans, broken, first
-        else:
-            broken.append((first, BROKEN_QUOTES))
-            first += 1
-    return spans, broken, count
-
-
-def _bytes(line: str) -> int:
-    return len(line) if line.isascii() else len(line.encode("utf-8", "surrogateescape"))
-
-
-def _validation_errors(
-    records: _Records, columns: Sequence[Column], *, suspicious: bool
-) -> tuple[dict[int, _Error], "_Values"]:
+def _validation_errors(records: Records, layout: Layout, *, suspicious: bool) -> tuple[dict[int, _Error], "_Values"]:
     """Find the records that cannot be stored, blank ones included.
 
     Returns:
         The errors by index; and the values of all others.
     """
     errors: dict[int, _Error] = {}
-    width = len(columns)
+    width = len(layout.fields)
     widths = records.widths()
     different = set(widths) - {width}
     if different:
@@ -694,10 +405,12 @@ def _validation_errors(
     if suspicious:
         for index in range(len(records)):
             if index not in errors:
-                errors |= _suspicions(index, records.fields(index), columns)
+                errors |= _suspicions(index, records.fields(index), layout)
     fitting = [index for index in range(len(records)) if index not in errors] if errors else None
     found = records.columns(fitting)
-    for column, values in zip(columns, found, strict=False):
+    for column, values in zip(layout.fields, found, strict=False):
+        if column is None:
+            continue
         for index, reason in column.errors(values).items():
             errors.setdefault(index if fitting is None else fitting[index], (column.name, reason))
     return errors, _Values(found, range(len(records)) if fitting is None else fitting, errors)
@@ -726,60 +439,56 @@ class _Values(NamedTuple):
 _FEW = 4
 """Where no more than one row in so many is stored otherwise than written, its line is written again."""
 
-_QUOTED_FOR = re.compile('[,"\r\n]')
 
-
-def _stored(records: _Records, columns: Sequence[Column], values: _Values) -> _Stored | None:
+def _stored(records: Records, layout: Layout, values: _Values) -> _Stored | None:
     """Return what is stored, column by column, or None where that is what the records hold: they may be changed.
 
     Args:
         records: The records to store.
-        columns: The columns in the order of the file.
+        layout: What their fields are.
         values: Their values.
     """
     changed: dict[int, Sequence[str | None]] = {}
     differences: list[tuple[int, int, str | None]] = []
-    for place, (column, before) in enumerate(zip(columns, values.columns, strict=False)):
-        after = before if column.verbatim else column.stored(before)
+    for place, (column, before) in enumerate(zip(layout.fields, values.columns, strict=False)):
+        after = before if column is None or column.verbatim else column.stored(before)
         if after is not before:
             changed[place] = after
-            if len(differences) * _FEW <= len(records):
+            if layout.is_complete and len(differences) * _FEW <= len(records):
                 differences += (
                     (index, place, text)
                     for index, value, text in zip(values.indexes, before, after, strict=True)
                     if value is not text and index not in values.errors
                 )
-    if not changed:
+    if layout.is_complete and not changed:
         return None
-    texts = {text for _, _, text in differences}
-    if len(differences) * _FEW > len(records) or any(text is None or _special(text) for text in texts):
-        return [values.stored(changed.get(place, before)) for place, before in enumerate(values.columns)]
+    if (
+        not layout.is_complete
+        or len(differences) * _FEW > len(records)
+        or any(text is None or _special(text, layout.grammar) for text in {text for _, _, text in differences})
+    ):
+        columns = zip(layout.fields, enumerate(values.columns), strict=False)
+        found = [values.stored(changed.get(place, before)) for column, (place, before) in columns if column]
+        return [*found, *([column.default] * len(found[0]) for column in layout.absent)] if found else None
     for index, place, text in differences:
         records.fill(index, place, text or "")
     return None
 
 
-def _special(text: str) -> bool:
-    return _QUOTED_FOR.search(text) is not None or any(character in text for character in SEPARATORS)
+def _special(text: str, grammar: Grammar) -> bool:
+    return grammar.delimiter in text or any(character in text for character in SEPARATORS)
 
 
-def _suspicions(index: int, fields: list[str], columns: Sequence[Column]) -> dict[int, _Error]:
-    for column, value in zip(columns, fields, strict=True):
-        if _SURROGATE.search(value):
-            return {index: (column.name, "not UTF-8")}
+def _suspicions(index: int, fields: list[str], layout: Layout) -> dict[int, _Error]:
+    undefined = layout.encoding.undefined
+    for column, value in zip(layout.fields, fields, strict=True):
+        if column is None:
+            continue
+        if undefined.search(value):
+            return {index: (column.name, f"not {layout.encoding.name}")}
         if "\0" in value:
             return {index: (column.name, "a NUL byte")}
     return {}
-
-
-def _decode(data: bytes) -> str:
-    """Decode UTF-8; invalid bytes become lone surrogates, which no valid text holds."""
-    return data.decode("utf-8", "surrogateescape")
-
-
-def _size(lines: Iterable[str]) -> int:
-    """Count the bytes of some lines."""
-    return sum(map(_bytes, lines))
 
 
 def _raw(text: str, length: int) -> str:
