@@ -18,7 +18,7 @@ INVENTORY := -i inventories/$(env)
 # Two processes: tests/conftest.py says what stays together. The longest come first.
 SIDE_BY_SIDE := --numprocesses 2 --dist loadscope --no-loadscope-reorder --durations 20
 # The folders of tests that run Python rather than playbooks.
-COVERED := $(addprefix tests/,critical_path filters importer policies posture sample_data secrets structure)
+COVERED := $(addprefix tests/,critical_path filters importer policies posture proposals sample_data secrets structure)
 
 .PHONY: help
 help: ## List the targets
@@ -61,6 +61,10 @@ outputs: venv ## Every id, name, ARN and endpoint of the environment
 .PHONY: teardown
 teardown: venv ## Remove the environment
 	$(PLAYBOOK) playbooks/teardown.yml $(INVENTORY)
+
+.PHONY: dataset
+dataset: venv ## Propose the descriptor of a CSV file, for you to edit: make dataset name=orders csv=FILE
+	$(BIN)/python tools/propose_dataset.py --name "$(name)" "$(csv)"
 
 .PHONY: test
 test: venv ## Every test except those that take many minutes each
