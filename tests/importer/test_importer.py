@@ -1,6 +1,7 @@
 """Files into a real MySQL: what is stored, rejected, counted and recorded, and that it happens once."""
 
 import csv
+import gzip
 import io
 import itertools
 import socket
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from csv_importer.errors import TransientError
 from csv_importer.feed import FeedConnection
-from csv_importer.importer import Result
+from csv_importer.importer import Outcome, Result
 from csv_importer.limits import Limits
 from csv_importer.mysql import lock_name
 from csv_importer.objects import ObjectVersion
@@ -78,7 +79,8 @@ def test_a_file_that_is_not_csv_fails_with_its_reason(database: Database) -> Non
     outcome = database.importer(MemoryStore(b"\x1f\x8b rest")).run(version_of())
     assert outcome.result is Result.FAILED
     (entry,) = database.ledger()
-    assert (entry["status"], entry["reason"]) == ("failed", "the file is gzip, not CSV in UTF-8")
+    assert entry["status"] == "failed"
+    assert entry["reason"] == "the file is gzip, not CSV in UTF-8; gzip is read where the key ends in .csv.gz"
     assert entry["finished_at"] is not None
     assert database.customers() == []
 
@@ -144,6 +146,44 @@ def test_out_of_time_it_commits_and_later_resumes_there(database: Database) -> N
     assert len(database.customers()) == 10_000
     assert [reject[1] for reject in database.rejects()] == [10_002]
     assert database.ledger()[0]["attempts"] == 2
+
+
+# Compression
+
+
+@pytest.mark.parametrize("ratio", [None, 0.5])
+def test_a_compressed_file_is_resumed_where_it_stopped(database: Database, ratio: float | None) -> None:
+    content = lines_of(*[GOOD] * 10_000, "bad")
+    store = MemoryStore(gzip.compress(content[:99_999]) + gzip.compress(content[99_999:]), piece=500)
+    version = version_of("in/customers.CSV.gz")
+    results: list[Outcome] = []
+    while not results or results[-1].result is Result.UNFINISHED:
+        importer = database.importer(store, limits=SMALL_BLOCKS, max_reject_ratio=ratio, time_left=lambda: 0.0)
+        results.append(importer.run(version))
+    assert len(results) > 3
+    assert store.offsets == [0] * len(store.offsets)
+    assert results[-1].entry.counts == Counts(loaded=10_000, rejected=1)
+    assert len(database.customers()) == 10_000
+    assert [reject[1] for reject in database.rejects()] == [10_002]
+    (entry,) = database.ledger()
+    assert (entry["byte_offset"], entry["size_bytes"]) == (len(content), len(store.content))
+
+
+def test_a_compressed_file_that_is_not_whole_is_not_loaded_where_it_is_checked_first(database: Database) -> None:
+    content = gzip.compress(lines_of(*[f"Mr,a{number},b,0,x@y,1" for number in range(50_000)]))
+    store = MemoryStore(content[:-100])
+    outcome = database.importer(store, max_reject_ratio=0.5).run(version_of("customers.csv.gz"))
+    assert outcome.result is Result.FAILED
+    assert "the gzip data ends within its content, after" in str(database.ledger()[0]["reason"])
+    assert database.customers() == []
+
+
+def test_gzip_under_another_key_is_refused(database: Database) -> None:
+    outcome = database.importer(MemoryStore(gzip.compress(lines_of(GOOD)))).run(version_of("customers.csv"))
+    assert outcome.result is Result.FAILED
+    assert outcome.entry.reason == "the file is gzip, not CSV in UTF-8; gzip is read where the key ends in .csv.gz"
+    outcome = database.importer(MemoryStore(lines_of(GOOD))).run(version_of("customers.csv.gz"))
+    assert outcome.entry.reason == "the key ends in .csv.gz, and the object is not gzip"
 
 
 # The highest share of rejects
@@ -350,7 +390,15 @@ class SlowStore(MemoryStore):
         return SlowStream(self.content[offset:], self._first, threading.Event())
 
 
-IMPATIENT = Limits(block_bytes=500, max_record_bytes=100, grace=1.5, batch_pause=0.1, retry_timeout=0.0, whole_bytes=1)
+IMPATIENT = Limits(
+    block_bytes=500,
+    max_record_bytes=100,
+    sample_bytes=400,
+    grace=1.5,
+    batch_pause=0.1,
+    retry_timeout=0.0,
+    whole_bytes=1,
+)
 
 
 def test_time_that_is_up_within_a_block_ends_an_invocation_without_progress(database: Database) -> None:
@@ -625,8 +673,11 @@ class FragileConnection(FeedConnection):
     checked=st.booleans(),
     whole_bytes=st.sampled_from([1, 1 << 20]),
     most_kept=st.integers(0, 5),
+    compressed=st.booleans(),
 )
-@example(rows=[], fates={8: "lost before", 9: "lost before"}, checked=True, whole_bytes=1, most_kept=9)
+@example(
+    rows=[], fates={8: "lost before", 9: "lost before"}, checked=True, whole_bytes=1, most_kept=9, compressed=False
+)
 def test_any_kills_and_retries_give_the_same_tables_as_one_clean_run(
     *,
     shared_database: Database,
@@ -635,9 +686,12 @@ def test_any_kills_and_retries_give_the_same_tables_as_one_clean_run(
     checked: bool,
     whole_bytes: int,
     most_kept: int,
+    compressed: bool,
 ) -> None:
     database = shared_database
-    store = MemoryStore(lines_of(*rows))
+    content = lines_of(*rows)
+    store = MemoryStore(gzip.compress(content) if compressed else content)
+    version = version_of("customers.csv.gz" if compressed else "customers.csv")
     ratio = 1.0 if checked else None
     limits = Limits(batch_rows=5, block_bytes=120, max_record_bytes=100, whole_bytes=whole_bytes)
 
@@ -645,7 +699,7 @@ def test_any_kills_and_retries_give_the_same_tables_as_one_clean_run(
         importer = database.importer(
             store, max_reject_ratio=ratio, max_kept_rejects=most_kept, limits=limits, connect=connect
         )
-        assert importer.run(version_of()).result in (Result.SUCCEEDED, Result.DUPLICATE)
+        assert importer.run(version).result in (Result.SUCCEEDED, Result.DUPLICATE)
 
     database.empty()
     run(FeedConnection)

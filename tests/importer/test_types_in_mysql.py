@@ -182,3 +182,38 @@ def test_a_column_that_takes_no_null_where_the_dataset_has_some_is_named(typed: 
     typed.query("ALTER TABLE things MODIFY day DATE NOT NULL")
     outcome = typed.importer(MemoryStore(csv_of(FULL)), dataset=DATASET).run(version_of())
     assert outcome.entry.reason == "table things has been altered: day does not take NULL"
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_a_file_in_another_dialect_and_encoding_arrives_as_it_is(database: Database, local: bool) -> None:
+    described = {
+        "name": "things",
+        "encoding": "windows-1252",
+        "dialect": {"delimiter": ";", "quoteChar": "'", "commentChar": "#", "nullSequence": "NULL"},
+        "schema": {"fields": FIELDS, "fieldsMatch": "partial"},
+    }
+    dataset = Dataset.of(described)
+    create(database, dataset)
+    content = "sep=;\nnote;unknown;code\n#;;\n'5 €; \\N\x1f';\x01;NULL\nÜ;'\n';x\n".encode("cp1252")
+    with database.bulk_loading(allowed=local):
+        outcome = database.importer(MemoryStore(content), dataset=dataset).run(version_of())
+    assert outcome.entry.counts == Counts(loaded=2, rejected=0, blank=2)
+    expected = dict(zip(NAMES, EMPTY, strict=True))
+    assert rows_of(database) == [
+        tuple({**expected, "note": "5 €; \\N\x1f"}.values()),
+        tuple({**expected, "note": "Ü", "code": "x"}.values()),
+    ]
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_rows_of_200_columns_and_64_kilobytes_arrive(database: Database, local: bool) -> None:
+    fields = [{"name": f"c{place}", "type": "string"} for place in range(200)]
+    dataset = Dataset.of({"name": "things", "schema": {"fields": fields}})
+    create(database, dataset)
+    lines = [",".join([f"{row}" + "é" * (64 * 1024 // 400 - 2)] * 200) for row in range(30)]
+    content = "\n".join([",".join(f"c{place}" for place in range(200)), *lines, "x" * 140_000, lines[0]]).encode()
+    with database.bulk_loading(allowed=local):
+        outcome = database.importer(MemoryStore(content), dataset=dataset).run(version_of())
+    assert outcome.entry.counts == Counts(loaded=31, rejected=1)
+    stored = database.query("SELECT c0, c199 FROM things ORDER BY id")
+    assert stored == [(line.split(",")[0],) * 2 for line in [*lines, lines[0]]]

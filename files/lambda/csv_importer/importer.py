@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from csv_importer.compression import USUAL_RATIO, Decompressed, is_compressed
 from csv_importer.datasets import IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, Dataset, Datasets
 from csv_importer.errors import ConfigurationError, FileRefused, TransientError
 from csv_importer.fields import Column
@@ -15,6 +16,7 @@ from csv_importer.objects import ObjectVersion
 from csv_importer.parsing import Block, Position, Read, Reject, read_blocks
 from csv_importer.pipeline import Pipeline
 from csv_importer.ports import (
+    ByteStream,
     Counts,
     Database,
     Entry,
@@ -295,7 +297,7 @@ class _Run:
         """Read from the position in the ledger; return whether there was enough time."""
         if work.entry.status is Status.RUNNING:
             work.session.check_table()
-        source = self._store.open(work.version, 0)
+        source = self._open(work.version, 0)
         try:
             work.entry = replace(work.entry, size=source.size)
             header, buffer = read_header(source.read, dataset, limits=self._limits)
@@ -303,15 +305,22 @@ class _Run:
             if work.entry.position.offset:
                 source.close()
                 start = work.entry.position
-                source, buffer = self._store.open(work.version, start.offset), b""
+                source, buffer = self._open(work.version, start.offset), b""
             return self._store_blocks(work, _File(header, start, buffer, source.read, _stamp(work, dataset)))
         finally:
             source.close()
 
+    def _open(self, version: ObjectVersion, offset: int) -> ByteStream:
+        """Open the content of an object version at an offset."""
+        if is_compressed(version.key):
+            return Decompressed(self._store.open(version, 0), offset)
+        return self._store.open(version, offset)
+
     def _store_blocks(self, work: _Work, file: "_File") -> bool:
         bulk_loader = None if self._row_by_row else work.session.bulk_loader
         fresh = work.entry.status is Status.CHECKING and not work.entry.position.offset
-        if bulk_loader and fresh and work.entry.size <= self._limits.whole_bytes:
+        size = work.entry.size * (USUAL_RATIO if is_compressed(work.version.key) else 1)
+        if bulk_loader and fresh and size <= self._limits.whole_bytes:
             work.session.check_table()
             begun = replace(_begun(work.entry, file.header), status=Status.RUNNING)
             return self._load(work, file, begun, bulk_loader, whole=True)
