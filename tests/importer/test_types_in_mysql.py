@@ -207,13 +207,16 @@ def test_a_file_in_another_dialect_and_encoding_arrives_as_it_is(database: Datab
 
 @pytest.mark.parametrize("local", [True, False])
 def test_rows_of_200_columns_and_64_kilobytes_arrive(database: Database, local: bool) -> None:
-    fields = [{"name": f"c{place}", "type": "string"} for place in range(200)]
+    # InnoDB has room for no more than 196 columns of type TEXT.
+    fields = [{"name": f"c{place}", "type": "string" if place % 10 else "integer"} for place in range(200)]
     dataset = Dataset.of({"name": "things", "schema": {"fields": fields}})
     create(database, dataset)
-    lines = [",".join([f"{row}" + "é" * (64 * 1024 // 400 - 2)] * 200) for row in range(30)]
+    text = "é" * (64 * 1024 // 2 // 180 - 1)
+    lines = [",".join(text if place % 10 else str(row) for place in range(200)) for row in range(30)]
     content = "\n".join([",".join(f"c{place}" for place in range(200)), *lines, "x" * 140_000, lines[0]]).encode()
     with database.bulk_loading(allowed=local):
         outcome = database.importer(MemoryStore(content), dataset=dataset).run(version_of())
     assert outcome.entry.counts == Counts(loaded=31, rejected=1)
-    stored = database.query("SELECT c0, c199 FROM things ORDER BY id")
-    assert stored == [(line.split(",")[0],) * 2 for line in [*lines, lines[0]]]
+    assert database.query("SELECT c0, c1, c199 FROM things ORDER BY id") == [
+        (row, text, text) for row in [*range(30), 0]
+    ]
