@@ -25,10 +25,12 @@ from bench.plot import Series, chart
 from bench.worker import NAMES
 from csv_importer.ports import Credentials
 from tests.importer.mysql_server import SHARED, MySqlServer
+from tests.importer.schema_tables import TABLES as DEFINITIONS
+from tests.importer.schema_tables import migrate
 
 ROOT = Path(__file__).parents[1]
 DATABASE = "bench"
-TABLES = ("customer", "csv_import", "csv_import_reject")
+TABLES = tuple(str(definition["name"]) for definition in DEFINITIONS)
 BAD_SHARE = 0.005
 COLD_STARTS = 5
 COLD_START = """
@@ -75,8 +77,7 @@ class Bench:
         self._admin = server.connect()
         self._query(f"CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4")
         self._admin.select_db(DATABASE)
-        for table in TABLES:
-            self._query((ROOT / "files" / "schema" / f"{table}.sql").read_text(encoding="utf-8"))
+        migrate(self._admin, DATABASE, DEFINITIONS)
 
     def version(self) -> str:
         """Return the server's version."""

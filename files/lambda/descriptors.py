@@ -4,9 +4,10 @@
     descriptors.py [--describe] FILE …
 
 Prints one line for each error, with file, line and property, and exits with 1 if there are any. A descriptor is checked
-against the standard's own JSON Schema, the one for our custom properties, and what the importer supports; all of them
-together, against taking the same objects. --describe prints what follows from them as JSON, a list of mappings:
-file, name, table, key_prefix, mode, import_id, keys, and in columns the names of the fields.
+against the standard's own JSON Schema, the one for our custom properties, what the importer supports, and what a table
+of MySQL can hold; all of them together, against taking the same objects. --describe prints what follows from them as
+JSON, a list of mappings: file, name, table, key_prefix, mode, import_id, keys, in columns the names of the fields, and
+in definition the table for the role schema.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from typing import Any
 
 import jsonschema
 import yaml
+from tables import definition_of, located
 
 from csv_importer.datasets import Dataset, Datasets, DescriptorError, Place, spelled
 from csv_importer.errors import ConfigurationError
@@ -74,6 +76,11 @@ def load(path: Path) -> Descriptor:
     Raises:
         DescriptorInvalid: It cannot be used.
     """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[Descriptor, yaml.Node | None]:
+    """Read a descriptor and check it; return it, and the YAML that it comes from."""
     try:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, _Loader)
@@ -91,7 +98,7 @@ def load(path: Path) -> Descriptor:
         raise DescriptorInvalid(
             "\n".join(f"{path}:{_line(node, place)}: {spelled(place)}: {message}" for place, message in found.items())
         )
-    return descriptor
+    return descriptor, node
 
 
 def load_all(paths: Sequence[Path]) -> list[Descriptor]:
@@ -106,20 +113,58 @@ def load_all(paths: Sequence[Path]) -> list[Descriptor]:
     Raises:
         DescriptorInvalid: They cannot be used.
     """
-    descriptors: list[Descriptor] = []
+    return [descriptor for _, descriptor, _ in _read_all(paths)]
+
+
+def describe(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """Return what follows from descriptors.
+
+    Args:
+        paths: The YAML files.
+
+    Returns:
+        For each of them, of what JSON can hold, file, name, table, key_prefix, mode, import_id, keys, columns, definition.
+
+    Raises:
+        DescriptorInvalid: They cannot be used.
+    """
+    described = []
+    for path, descriptor, node in _read_all(paths):
+        dataset = Dataset.of(descriptor)
+        name = f"{path.parent.name}/{path.name}"
+        lines = [_line(node, ("schema", "fields", index)) for index in range(len(dataset.columns))]
+        described.append(
+            {
+                "file": str(path),
+                "name": dataset.name,
+                "table": dataset.table,
+                "key_prefix": dataset.key_prefix,
+                "mode": dataset.mode.value,
+                "import_id": dataset.import_id,
+                "keys": dataset.keys,
+                "columns": [column.name for column in dataset.columns],
+                "definition": located(definition_of(dataset), name, lines),
+            }
+        )
+    return described
+
+
+def _read_all(paths: Sequence[Path]) -> list[tuple[Path, Descriptor, yaml.Node | None]]:
+    """Read descriptors and check them; return them with the YAML that they come from."""
+    read: list[tuple[Path, Descriptor, yaml.Node | None]] = []
     errors: list[str] = []
     for path in paths:
         try:
-            descriptors.append(load(path))
+            read.append((path, *_read(path)))
         except DescriptorInvalid as error:
             errors.append(str(error))
     if errors:
         raise DescriptorInvalid("\n".join(errors))
     try:
-        Datasets(tuple(map(Dataset.of, descriptors)))
+        Datasets(tuple(Dataset.of(descriptor) for _, descriptor, _ in read))
     except ConfigurationError as error:
         raise DescriptorInvalid(f"{', '.join(map(str, paths))}: {error}") from None
-    return descriptors
+    return read
 
 
 def _errors(descriptor: Descriptor) -> Iterator[tuple[Place, str]]:
@@ -129,7 +174,7 @@ def _errors(descriptor: Descriptor) -> Iterator[tuple[Place, str]]:
     for error in jsonschema.Draft7Validator(custom).iter_errors(descriptor):
         yield tuple(error.absolute_path), error.message
     try:
-        Dataset.of(descriptor)
+        definition_of(Dataset.of(descriptor))
     except DescriptorError as error:
         yield error.path, error.message
 
@@ -195,24 +240,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a descriptor, YAML")
     options = parser.parse_args(arguments)
     try:
-        descriptors = load_all(options.files)
+        described = describe(options.files)
     except DescriptorInvalid as error:
         sys.stderr.write(f"{error}\n")
         return 1
     if options.describe:
-        described = [
-            {
-                "file": str(path),
-                "name": dataset.name,
-                "table": dataset.table,
-                "key_prefix": dataset.key_prefix,
-                "mode": dataset.mode.value,
-                "import_id": dataset.import_id,
-                "keys": dataset.keys,
-                "columns": [column.name for column in dataset.columns],
-            }
-            for path, dataset in zip(options.files, map(Dataset.of, descriptors), strict=True)
-        ]
         sys.stdout.write(json.dumps(described) + "\n")
     return 0
 

@@ -30,9 +30,11 @@ from csv_importer.ports import Continuation, Credentials, ObjectStore
 
 from .files import CUSTOMER, DESCRIPTOR
 from .mysql_server import MySqlServer, NoServerError
+from .schema_tables import TABLES as DEFINITIONS
+from .schema_tables import migrate
 
 SCHEMA = Path(__file__).parents[2] / "files" / "schema"
-TABLES = ("customer", "csv_import", "csv_import_reject")
+TABLES = tuple(str(definition["name"]) for definition in DEFINITIONS)
 BUCKET = "importer-tests"
 PASSWORD = "a password, with 'quotes'"
 
@@ -62,6 +64,11 @@ class Database:
         with self.admin.cursor() as cursor:
             cursor.execute(statement, parameters)
             return list(cursor.fetchall())
+
+    def grant(self) -> None:
+        """Grant the importer's user its privileges."""
+        for table, privileges in grants_of("importer").items():
+            self.query(f"GRANT {', '.join(privileges)} ON {table} TO {self.user}")
 
     def credentials(self, *, fresh: bool = False) -> Credentials:
         """Return the importer's credentials, as a secret would."""
@@ -150,11 +157,9 @@ def make_database(server: MySqlServer, limits: Limits = DEFAULTS) -> Database:
     database = Database(server, name, admin, limits)
     database.query(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
     admin.select_db(name)
-    for table in TABLES:
-        database.query((SCHEMA / f"{table}.sql").read_text(encoding="utf-8"))
+    migrate(admin, name, DEFINITIONS)
     database.query(f"CREATE USER {database.user} IDENTIFIED BY %s REQUIRE SSL", PASSWORD)
-    for table, privileges in grants_of("importer").items():
-        database.query(f"GRANT {', '.join(privileges)} ON {table} TO {database.user}")
+    database.grant()
     return database
 
 

@@ -432,14 +432,16 @@ def test_a_file_that_comes_too_slowly_for_one_transaction_is_tried_again(databas
 
 
 def test_a_failed_import_stays_failed_until_it_is_replayed(database: Database) -> None:
-    database.query("RENAME TABLE customer TO elsewhere")
-    store = MemoryStore(lines_of(GOOD))
-    assert database.importer(store).run(version_of()).result is Result.FAILED
-    database.query("RENAME TABLE elsewhere TO customer")
+    database.query("ALTER TABLE customer AUTO_INCREMENT = 2147483647")
+    store = MemoryStore(lines_of(GOOD, GOOD))
+    outcome = database.importer(store).run(version_of())
+    assert outcome.result is Result.FAILED
+    assert "the numbers for the column id are used up: csvToAurora:idType bigint" in str(outcome.entry.reason)
+    database.query("ALTER TABLE customer MODIFY id BIGINT AUTO_INCREMENT")
     assert database.importer(store).run(version_of()).result is Result.DUPLICATE
     assert database.customers() == []
     assert database.importer(store).run(version_of(), replay=True).result is Result.SUCCEEDED
-    assert len(database.customers()) == 1
+    assert len(database.customers()) == 2
     (entry,) = database.ledger()
     assert (entry["status"], entry["reason"], entry["attempts"]) == ("succeeded", None, 2)
 

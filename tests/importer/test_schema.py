@@ -8,8 +8,10 @@ from csv_importer.limits import DEFAULTS
 from csv_importer.mysql import REASON_LENGTH
 from csv_importer.objects import IMPORT_FILE_LENGTH
 
-from .conftest import PASSWORD, SCHEMA, TABLES, Database
+from .conftest import PASSWORD, Database
 from .files import COLUMNS
+from .schema_tables import TABLES as DEFINITIONS
+from .schema_tables import migrate
 
 
 def columns_of(database: Database, table: str) -> dict[str, tuple[str, str, str | None, str]]:
@@ -79,9 +81,29 @@ def test_the_importer_has_no_other_privileges(database: Database, statement: str
     connection.close()
 
 
-def test_the_tables_can_be_created_again(database: Database) -> None:
-    assert {path.stem for path in SCHEMA.glob("*.sql")} == set(TABLES)
-    with database.admin.cursor() as cursor:
-        for table in TABLES:
-            # One statement in each file: the driver refuses two.
-            cursor.execute((SCHEMA / f"{table}.sql").read_text(encoding="utf-8"))
+# The statement that customer was created with before tables were migrated.
+AS_GIVEN = """
+CREATE TABLE customer (
+    id INT AUTO_INCREMENT PRIMARY KEY,
+    title VARCHAR(50) NOT NULL,
+    firstname VARCHAR(255) NOT NULL,
+    lastname VARCHAR(255) NOT NULL,
+    status TINYINT NOT NULL DEFAULT 0,
+    email VARCHAR(255) NOT NULL,
+    age TINYINT NOT NULL,
+    import_file VARCHAR(100) NOT NULL,
+    created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP
+) ENGINE=InnoDB
+"""
+
+
+def test_customer_is_the_table_as_it_was_given(database: Database) -> None:
+    ((_, created),) = database.query("SHOW CREATE TABLE customer")
+    database.query("DROP TABLE customer")
+    database.query(AS_GIVEN)
+    assert database.query("SHOW CREATE TABLE customer") == [("customer", created)]
+    assert migrate(database.admin, database.name, DEFINITIONS) == []
+
+
+def test_a_table_that_is_as_defined_is_left_alone(database: Database) -> None:
+    assert migrate(database.admin, database.name, DEFINITIONS) == []

@@ -36,6 +36,7 @@ NAMESPACE = "csvToAurora:"
 
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,63}")
 _DATASET_NAME = re.compile("[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+_ALLOWANCE = re.compile("copy|(?:drop|narrow|retype):[A-Za-z0-9_$]{1,64}")
 _OWN_COLUMNS = ("id", IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, "created_at")
 _ALIASES = f"{NAMESPACE}aliases"
 _BOOLEANS = (True, False)
@@ -43,7 +44,7 @@ _ID_TYPES = ("bigint", "bigint unsigned", "int", "int unsigned")
 
 _DESCRIBING = {"title", "description", "homepage", "sources", "licenses", "$schema"}
 _RESOURCE = {"name", "path", "type", "format", "mediatype", "encoding", "dialect", "schema"}
-_CUSTOM = {f"{NAMESPACE}{name}" for name in ("table", "keyPrefix", "mode", "idType", "importId")}
+_CUSTOM = {f"{NAMESPACE}{name}" for name in ("table", "keyPrefix", "mode", "idType", "importId", "allow")}
 _SCHEMA = {"fields", "fieldsMatch", "missingValues", "primaryKey", "uniqueKeys"}
 _FIELD_DESCRIBING = {"title", "description", "example", "rdfType", "categoriesOrdered"}
 _BOUNDS: Mapping[str, tuple[Callable[[Any, Any], bool], str]] = {
@@ -117,6 +118,7 @@ class Dataset:
         dialect: How its files are written.
         encoding: The encoding of its files.
         headers: The place of a column by each name that a header may have for it, without regard to case.
+        allow: The changes of its table that are refused otherwise, such as copy or drop:COLUMN.
     """
 
     name: str
@@ -131,6 +133,7 @@ class Dataset:
     dialect: Dialect = RFC4180
     encoding: Encoding = UTF8
     headers: Mapping[str, int] = field(default_factory=dict)
+    allow: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, descriptor: Descriptor) -> "Dataset":
@@ -221,6 +224,11 @@ def _of_custom(dataset: Dataset, descriptor: Descriptor) -> Dataset:
     _one_of(descriptor, (), f"{NAMESPACE}mode", *(mode.value for mode in Mode))
     _one_of(descriptor, (), f"{NAMESPACE}idType", *_ID_TYPES)
     _one_of(descriptor, (), f"{NAMESPACE}importId", *_BOOLEANS)
+    allow = descriptor.get(f"{NAMESPACE}allow", [])
+    if not isinstance(allow, list) or not all(isinstance(each, str) and _ALLOWANCE.fullmatch(each) for each in allow):
+        raise DescriptorError(
+            (f"{NAMESPACE}allow",), "it has to be a list of copy, drop:COLUMN, narrow:COLUMN and retype:COLUMN"
+        )
     return replace(
         dataset,
         table=table,
@@ -228,6 +236,7 @@ def _of_custom(dataset: Dataset, descriptor: Descriptor) -> Dataset:
         mode=Mode(descriptor.get(f"{NAMESPACE}mode", Mode.APPEND)),
         id_type=descriptor.get(f"{NAMESPACE}idType", dataset.id_type),
         import_id=descriptor.get(f"{NAMESPACE}importId", dataset.import_id),
+        allow=tuple(allow),
     )
 
 

@@ -50,6 +50,7 @@ _TRANSIENT = {
     1226: "the user has reached a resource limit",
     1290: "the server is read-only",
     1317: "the statement was interrupted",
+    1412: "a table has been altered meanwhile",
     1792: "the server is read-only",
     1836: "the server is read-only",
     2003: "the server cannot be reached",
@@ -62,17 +63,21 @@ _TRANSIENT = {
     3169: "the session was killed",
     4031: "the session was idle for too long",
 }
+# The function may be deployed before site.yml has migrated the tables, or after.
+_MIGRATED = {
+    1054: "a table lacks a column",
+    1136: "a table has other columns",
+    1146: "a table is missing",
+    1364: "a table has another column",
+}
+_MIGRATION = "site.yml migrates the tables"
 _REFUSED = {
     3: "the database's disk is full",
     28: "the database's disk is full",
     1021: "the database's disk is full",
     1030: "the database's storage failed",
-    1054: "a table has been altered",
     1114: "the database's disk or table is full",
-    1136: "a table has been altered",
-    1146: "a table is missing",
-    1364: "a table has been altered",
-    1467: "the numbers for the column id are used up",
+    1467: "the numbers for the column id are used up: csvToAurora:idType bigint and csvToAurora:allow copy add some",
 }
 _DUPLICATE = 1062
 _LOGIN_REFUSED = frozenset({1045, 1698})
@@ -99,6 +104,8 @@ def _translated() -> Iterator[None]:
         if code in _TRANSIENT or code == 0:
             raise TransientError(f"{_TRANSIENT.get(code, 'the connection was lost')} (MySQL error {code})") from error
         text = str(error.args[1]) if len(error.args) > 1 else ""
+        if code in _MIGRATED:
+            raise TransientError(f"{_MIGRATED[code]} (MySQL error {code}: {text}); {_MIGRATION}") from error
         if code in _REFUSED:
             raise FileRefused(f"{_REFUSED[code]} (MySQL error {code}: {text})") from error
         if code in _ROWS_REFUSED:
@@ -364,7 +371,7 @@ class MySqlSession:
     def check_table(self) -> None:
         """Compare the table with the dataset: see ports.Session."""
         table = self._table
-        altered = f"table {table} has been altered:"
+        title = f"table {table} is not as the dataset needs it"
         with _translated():
             rows = self._query(
                 "SELECT column_name, column_type, character_set_name, is_nullable = 'YES',"
@@ -373,7 +380,7 @@ class MySqlSession:
                 table,
             )
         if not rows:
-            raise FileRefused(f"table {table} is missing, or the importer may not use it")
+            raise TransientError(f"table {table} is missing, or the importer may not use it; {_MIGRATION}")
         missing = {column.name.lower(): (column.sql_type, column.nullable) for column in self._required.columns}
         missing[IMPORT_FILE_COLUMN] = (f"varchar({IMPORT_FILE_LENGTH})", False)
         if self._required.import_id:
@@ -382,19 +389,19 @@ class MySqlSession:
             wanted, null = missing.pop(name.lower(), (None, False))
             if wanted is None:
                 if demanded:
-                    raise FileRefused(f"{altered} {name} is none of the importer's columns, and has no default")
+                    raise TransientError(f"{title}: {name} is none of its columns, and has no default; {_MIGRATION}")
             elif kind != wanted:
-                raise FileRefused(f"{altered} {name} is {kind} instead of {wanted}")
+                raise TransientError(f"{title}: {name} is {kind} instead of {wanted}; {_MIGRATION}")
             elif charset not in (None, "utf8mb4"):
-                raise FileRefused(f"{altered} {name} is in {charset} instead of utf8mb4")
+                raise TransientError(f"{title}: {name} is in {charset} instead of utf8mb4; {_MIGRATION}")
             elif null and not nullable:
-                raise FileRefused(f"{altered} {name} does not take NULL")
+                raise TransientError(f"{title}: {name} does not take NULL; {_MIGRATION}")
         if missing:
-            raise FileRefused(f"{altered} it lacks {', '.join(missing)}")
+            raise TransientError(f"{title}: it lacks {', '.join(missing)}; {_MIGRATION}")
         if self._required.keys:
-            self._check_keys(altered)
+            self._check_keys(title)
 
-    def _check_keys(self, altered: str) -> None:
+    def _check_keys(self, title: str) -> None:
         """Check that the table has the unique indexes which look after the dataset's keys."""
         with _translated():
             rows = self._query(
@@ -407,7 +414,7 @@ class MySqlSession:
             indexes.setdefault(index, set()).add(str(column).lower())
         for key in self._required.keys:
             if {name.lower() for name in key} not in indexes.values():
-                raise FileRefused(f"{altered} it lacks a unique index of {', '.join(key)}")
+                raise TransientError(f"{title}: it lacks a unique index of {', '.join(key)}; {_MIGRATION}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -240,7 +240,7 @@ class Session(Protocol):
         """Compare the table with the dataset.
 
         Raises:
-            FileRefused: It is missing, or has been altered.
+            TransientError: It is missing or another one: it has not been migrated yet, or the function is older.
         """
 
 

@@ -9,7 +9,7 @@ from typing import Any
 Row = Mapping[str, Any]
 State = dict[str, Any]
 
-SCHEMATA, TABLES, USERS, PRIVILEGES = range(4)
+SCHEMATA, USERS, PRIVILEGES = range(3)
 """Which result is of which of the role's queries."""
 ACCEPTED = "accepted"
 """All that is said of a password: that the server accepts the one that the role has."""
@@ -27,15 +27,14 @@ def _privileges(rows: Iterable[Row]) -> dict[str, dict[str, list[str]]]:
 
 
 def schema_current(results: Sequence[Sequence[Row]]) -> dict[str, dict[str, State]]:
-    """Return the ``databases``, ``tables`` and ``users`` that exist, each by name.
+    """Return the ``databases`` and ``users`` that exist, each by name.
 
     Args:
-        results: The rows of the role's queries: schemata, tables, users, privileges.
+        results: The rows of the role's queries: schemata, users, privileges, and those for tables.
     """
     privileges = _privileges(results[PRIVILEGES])
     return {
         "databases": {row["name"]: {"name": row["name"]} for row in results[SCHEMATA]},
-        "tables": {row["name"]: {"name": row["name"]} for row in results[TABLES]},
         "users": {
             row["name"]: {
                 "plugin": row["plugin"],
