@@ -608,7 +608,7 @@ def alarm_added(operator: Operator) -> None:
 # The notification
 
 
-@names(f"notification: create bucket notification {STACK}-1", f"notification: create bucket notification {STACK}-2")
+@names(*(f"notification: create bucket notification {STACK}-{number}" for number in range(1, 5)))
 def notifications_removed(operator: Operator) -> None:
     operator.s3.put_bucket_notification_configuration(Bucket=BUCKET, NotificationConfiguration={})
 
