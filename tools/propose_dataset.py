@@ -31,7 +31,8 @@ from field_types import Guess
 from csv_importer.datasets import Dataset
 from csv_importer.errors import FileRefused
 from csv_importer.fields import LONGEST_VARCHAR
-from csv_importer.parsing import Reject, read_blocks, read_header
+from csv_importer.headers import read_header
+from csv_importer.parsing import Reject, read_blocks
 
 DATASETS = Path(__file__).resolve().parent.parent / "datasets"
 
@@ -298,7 +299,7 @@ def check(text: str, target: str, head: Head) -> Reading:
     except FileRefused as error:
         return Reading(str(error))
     loaded, rejects = 0, list[Reject]()
-    for block in read_blocks(read, header.columns, header.end, rest):
+    for block in read_blocks(read, header.layout, header.end, rest):
         loaded += len(block)
         rejects += block.rejects
     return Reading(None, loaded, rejects)
