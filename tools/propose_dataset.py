@@ -114,10 +114,12 @@ def fields_of(head: Head, table: str) -> list[Field]:
     lines = [row.line for row in head.rows]
     columns = list(zip(*(row.fields for row in head.rows), strict=True)) or [()] * width
     found: list[Field] = []
+    # What is a name in the header is not that of another column: it would stand for two.
+    literal = {title.strip().lower() for title in titles}
     for place, values in enumerate(columns, 1):
         title = titles[place - 1] if titles else f"f{place}"
         name = valid_name(title, place, table)
-        while name in (other.name for other in found):
+        while name in (other.name for other in found) or (name in literal and title.strip().lower() != name):
             name = f"{name[:58]}_{place}"
         same = title.strip().lower() == name
         found.append(Field(name, None if same or not titles else title.strip(), field_types.guess(name, values, lines)))
@@ -220,12 +222,13 @@ def _add(out: Proposal, one: Field, titles: Sequence[str], *, long_text: bool) -
     out.comment(guess.seen, 4)
     for doubt in guess.doubts:
         out.doubt(f"{one.name}: {doubt}", 4)
-    if one.title != "" and titles.count((one.title or one.name).lower()) > 1:
+    is_twice = one.title != "" and titles.count((one.title or one.name).lower()) > 1
+    if is_twice:
         out.doubt(f"{one.name}: the header has this name twice, and such a file is refused", 4)
     if one.title == "":
         out.doubt(f"{one.name}: the column has no name in the header, and the importer finds it by that", 4)
     out.lines.append(f"    - name: {_scalar(one.name)}")
-    if one.title is not None:
+    if one.title is not None and not is_twice:
         out.lines.append(f"      title: {_scalar(one.title)}")
     properties = dict(guess.properties)
     if long_text:
