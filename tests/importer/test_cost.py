@@ -5,12 +5,14 @@ import io
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from csv_importer.dialects import RFC4180, Dialect
 from csv_importer.headers import read_header
 from csv_importer.limits import DEFAULTS, Limits
 from csv_importer.parsing import Block, Position, read_blocks
@@ -41,13 +43,25 @@ ATTACKS = [
     'é,"""\n',
     "\0\n",
 ]
+OTHERS = {
+    "escape": Dialect(header=False, quote=None, escape="\\"),
+    "single quotes": Dialect(header=False, delimiter=";", quote="'", double_quote=False, skip_initial_space=True),
+    "comments": Dialect(header=False, comment="#", comment_rows=frozenset(range(1, 500, 2)), skip_initial_space=True),
+}
+OTHER_ATTACKS = {
+    "escape": ["\\\n", "a\\\r\n", "\\\\\n", "\\", ",\\,", "\\\r"],
+    "single quotes": ["a;'\n", "';'\n", "''\n'", " ;' '", " ", "\n ", "';'; \r"],
+    "comments": ['#"\n', '"\n#"', "#", "#\n", 'a, "\n#', " #\n", '#a\r"'],
+}
 SMALL = Limits(block_bytes=300, block_lines=7, max_record_bytes=100, max_record_lines=4, raw_length=25, sample_bytes=1)
 
 
-def blocks_of(body: bytes, limits: Limits = DEFAULTS, keep_rejects: int = sys.maxsize) -> Iterator[Block]:
-    """Read what follows the usual header."""
-    source = io.BytesIO(HEADER.encode() + b"\n" + body)
-    header, buffer = read_header(source.read, CUSTOMER, limits=limits)
+def blocks_of(
+    body: bytes, limits: Limits = DEFAULTS, keep_rejects: int = sys.maxsize, dialect: Dialect = RFC4180
+) -> Iterator[Block]:
+    """Read what follows the usual header, where the dialect has one."""
+    source = io.BytesIO((HEADER.encode() + b"\n" if dialect.header else b"") + body)
+    header, buffer = read_header(source.read, replace(CUSTOMER, dialect=dialect), limits=limits)
     return read_blocks(source.read, header.layout, header.end, buffer, limits=limits, keep_rejects=keep_rejects)
 
 
@@ -75,8 +89,8 @@ def repeated(pattern: str, size: int) -> bytes:
     return (pattern.encode() * (size // len(pattern.encode()) + 1))[:size]
 
 
-def consume(body: bytes) -> None:
-    for block in blocks_of(body):
+def consume(body: bytes, dialect: Dialect = RFC4180) -> None:
+    for block in blocks_of(body, dialect=dialect):
         block.delimited()
 
 
@@ -99,6 +113,25 @@ def test_the_steps_for_each_byte_are_bounded_whatever_the_bytes(pattern: str, pr
 def test_twice_the_bytes_are_twice_the_steps(pattern: str) -> None:
     once, twice = repeated(pattern, 60_000), repeated(pattern, 120_000)
     assert steps_of(lambda: consume(twice)) < 2.2 * steps_of(lambda: consume(once)) + 1000
+
+
+in_other_dialects = pytest.mark.parametrize(
+    ("dialect", "pattern"), [(OTHERS[name], pattern) for name in OTHERS for pattern in OTHER_ATTACKS[name]]
+)
+
+
+@in_other_dialects
+def test_in_any_dialect_twice_the_bytes_are_twice_the_steps(dialect: Dialect, pattern: str) -> None:
+    once, twice = repeated(pattern, 24_000), repeated(pattern, 48_000)
+    steps = steps_of(lambda: consume(once, dialect))
+    assert steps < STEPS_PER_BYTE * len(once)
+    assert steps_of(lambda: consume(twice, dialect)) < 2.2 * steps + 1000
+
+
+@in_other_dialects
+def test_in_any_dialect_a_block_holds_a_bounded_number_of_rejects(dialect: Dialect, pattern: str) -> None:
+    for block in blocks_of(repeated(pattern, 200_000), dialect=dialect):
+        assert block.rejected == len(block.rejects) <= DEFAULTS.block_lines
 
 
 def test_an_open_quote_on_every_line_is_a_reject_for_every_line() -> None:

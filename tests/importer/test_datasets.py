@@ -460,6 +460,20 @@ def test_descriptors_in_json_are_read(tmp_path: Path) -> None:
 
 WHOLE = {
     **DESCRIPTOR,
+    "encoding": "windows-1252",
+    "dialect": {
+        "delimiter": ";",
+        "quoteChar": "'",
+        "doubleQuote": True,
+        "skipInitialSpace": False,
+        "header": True,
+        "headerRows": [2, 3],
+        "headerJoin": "-",
+        "commentChar": "#",
+        "commentRows": [4],
+        "lineTerminator": "\n",
+        "nullSequence": "NULL",
+    },
     "schema": {
         **DESCRIPTOR["schema"],
         "primaryKey": ["title"],
@@ -469,7 +483,7 @@ WHOLE = {
             {"name": "n", "type": "number", "decimalChar": ",", "groupChar": ".", "bareNumber": False},
             {"name": "b", "type": "boolean", "trueValues": ["y"], "falseValues": ["n"]},
             {"name": "d", "type": "date", "format": "%d/%m/%Y", "constraints": {"minimum": "01/01/2000"}},
-            {"name": "l", "type": "list", "itemType": "integer", "delimiter": ";"},
+            {"name": "l", "type": "list", "itemType": "integer", "delimiter": ";", "csvToAurora:aliases": ["L2", "ll"]},
             {"name": "c", "type": "string", "categories": ["a"], "constraints": {"enum": ["a"], "pattern": "a*"}},
         ],
     },

@@ -34,6 +34,8 @@ _SIGNATURES = (
 _SEPARATOR_LINE = re.compile(r'"?sep=([^\r\n])"?[\r\n]*', re.IGNORECASE)
 """Excel's own first line, which says what the delimiter is."""
 
+_COMMON_DELIMITERS = ",;\t|"
+
 _MAY_HAVE_MORE = (FieldsMatch.SUBSET, FieldsMatch.PARTIAL)
 _MAY_HAVE_FEWER = (FieldsMatch.SUPERSET, FieldsMatch.PARTIAL)
 _DEMANDS = {
@@ -299,7 +301,7 @@ class _Start:
         width = len(self._dataset.columns)
         first = next((text for at, (text, _) in enumerate(lines, 1 + skipped) if not self._is_skipped(text, at)), "")
         if width > 1 and first and self._grammar.delimiter not in first:
-            for delimiter in DELIMITER_NAMES:
+            for delimiter in _COMMON_DELIMITERS:
                 if first.count(delimiter) == width - 1:
                     self._refuse_delimiter(delimiter)
 

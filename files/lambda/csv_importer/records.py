@@ -72,11 +72,11 @@ class Grammar:
             first_line: The number of the first.
         """
         found: set[int] = set()
+        numbers = range(first_line, first_line + len(lines))
         if self._comment:
             found = {index for index, line in enumerate(lines) if line.startswith(self._comment)}
         if self._comment_rows:
-            after = first_line + len(lines)
-            found |= {number - first_line for number in self._comment_rows if first_line <= number < after}
+            found |= {number - first_line for number in self._comment_rows.intersection(numbers)}
         return found
 
     def values(self, lines: Iterable[str]) -> "Iterator[list[str]]":
