@@ -131,7 +131,8 @@ def test_in_any_dialect_twice_the_bytes_are_twice_the_steps(dialect: Dialect, pa
 @in_other_dialects
 def test_in_any_dialect_a_block_holds_a_bounded_number_of_rejects(dialect: Dialect, pattern: str) -> None:
     for block in blocks_of(repeated(pattern, 200_000), dialect=dialect):
-        assert block.rejected == len(block.rejects) <= DEFAULTS.block_lines
+        # One more where the last line of the file has no end.
+        assert block.rejected == len(block.rejects) <= DEFAULTS.block_lines + 1
 
 
 def test_an_open_quote_on_every_line_is_a_reject_for_every_line() -> None:

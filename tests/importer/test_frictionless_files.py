@@ -34,7 +34,7 @@ def _csv_as_it_was() -> Iterator[None]:
     csv.field_size_limit(limit)
 
 
-def ours(descriptor: dict[str, Any], content: bytes) -> Read | None:
+def imported(descriptor: dict[str, Any], content: bytes) -> Read | None:
     """Read a file as the importer does; None where it is refused."""
     dataset = Dataset.of(descriptor)
     source = io.BytesIO(content)
@@ -187,7 +187,7 @@ def described_files(draw: st.DrawFn) -> tuple[dict[str, Any], bytes]:
 @given(described_files())
 def test_what_we_load_is_what_frictionless_reads(case: tuple[dict[str, Any], bytes]) -> None:
     descriptor, content = case
-    assert ours(descriptor, content) == theirs(descriptor, content)
+    assert imported(descriptor, content) == theirs(descriptor, content)
 
 
 @dataclass(frozen=True)
@@ -297,5 +297,5 @@ def test_each_difference_is_still_one(difference: Difference) -> None:
         "dialect": difference.dialect,
         "schema": {"fields": [*difference.fields], **difference.schema},
     }
-    assert ours(descriptor, difference.content) == difference.loaded
+    assert imported(descriptor, difference.content) == difference.loaded
     assert theirs(descriptor, difference.content) != difference.loaded
