@@ -2,17 +2,21 @@
 """Write sample CSV files for the importer, from a few rows to millions.
 
     tools/sample_data.py --rows 1000000 --seed 7 --bad-ratio 0.005 --output customers.csv
+    tools/sample_data.py --rows 1000 --dataset datasets/orders.yaml --output orders.csv
 
 The same arguments and the same version of Faker give the same bytes. Faker generates some hundred names
 of each locale; the rows are drawn from those, since Faker takes a hundred times as long for a row. All mail
 addresses are in example.com, example.net and example.org, which are reserved for documentation.
+
+Customers, whose addresses are made of their names, have a generator of their own; the rows of all other datasets
+follow from their descriptors (sample_values.py).
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import math
+import gzip
 import os
 import random
 import sys
@@ -23,10 +27,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import sample_values
+from descriptors import DescriptorInvalid, load
 from faker import Faker
+from sample_values import SampleRefused, share
 
+DATASET = Path(__file__).resolve().parent.parent / "datasets/customer.yaml"
 HEADER = b"title,firstname,lastname,status,email,age\n"
-BLOCK_ROWS = 10_000
+BLOCK_ROWS = sample_values.BLOCK_ROWS
 NAMES_PER_LOCALE = 250
 DOMAINS_PER_LOCALE = 60
 
@@ -235,20 +243,11 @@ def blocks(rows: int, seed: int, bad: int, kinds: Mapping[str, Spoiler] = BAD_KI
     for start in range(0, rows, BLOCK_ROWS):
         count = min(BLOCK_ROWS, rows - start)
         lines = [_good(groups, source) for _ in range(count)]
-        for position in sorted(source.sample(range(count), _share(bad - spoiled, rows - start, count, source))):
+        for position in sorted(source.sample(range(count), share(bad - spoiled, rows - start, count, source))):
             fields = next(csv.reader([lines[position].decode()]))
             lines[position] = spoilers[spoiled % len(spoilers)](fields, source)
             spoiled += 1
         yield b"\n".join(lines) + b"\n"
-
-
-def _share(bad: int, rows: int, count: int, source: random.Random) -> int:
-    """Return how many of the ``bad`` rows among the last ``rows`` fall into the next ``count`` of them."""
-    if count == rows:
-        return bad
-    expected = bad * count / rows
-    share = math.floor(expected) + (source.random() < expected % 1)
-    return min(bad, count, max(share, bad - (rows - count)))
 
 
 def _natural(text: str) -> int:
@@ -269,6 +268,20 @@ _natural.__name__ = "whole number from 0"
 _ratio.__name__ = "number from 0 to 1"
 
 
+def _content(dataset: Path, rows: int, seed: int, bad: int) -> Iterator[bytes]:
+    """Choose the generator for a dataset.
+
+    Raises:
+        DescriptorInvalid: The descriptor cannot be used.
+        SampleRefused: No rows can be generated for it.
+    """
+    descriptor = load(dataset)
+    names = [field["name"] for field in descriptor["schema"]["fields"]]
+    if descriptor["name"] == "customer" and names == HEADER.decode().strip().split(","):
+        return blocks(rows, seed, bad)
+    return sample_values.blocks(descriptor, rows, seed, bad)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the file that the command line asks for and, to standard error, one line about it.
 
@@ -276,7 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after the command's name; those of the process when None.
 
     Returns:
-        The exit code: 0, or 1 when the file cannot be written.
+        The exit code: 0, or 1 when the file cannot be generated or written.
 
     Raises:
         SystemExit: the arguments are wrong (code 2), or help was asked for.
@@ -290,14 +303,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=0.0,
         help="share of the rows that the importer has to reject, 0 to 1, rounded to whole rows (default: 0)",
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="where to write (default: standard output)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="where to write, compressed if it ends in .gz (default: standard output)",
+    )
+    parser.add_argument(
+        "--dataset", type=Path, metavar="FILE", default=DATASET, help="its descriptor (default: datasets/customer.yaml)"
+    )
     options = parser.parse_args(arguments)
     bad = round(options.rows * options.bad_ratio)
     try:
+        content = _content(options.dataset, options.rows, options.seed, bad)
         with options.output.open("wb") if options.output else nullcontext(sys.stdout.buffer) as output:
-            output.writelines(blocks(options.rows, options.seed, bad))
+            if options.output and options.output.suffix == ".gz":
+                # Without the time, so that the same arguments give the same bytes.
+                with gzip.GzipFile("", "wb", fileobj=output, mtime=0) as packed:
+                    packed.writelines(content)
+            else:
+                output.writelines(content)
             # Here, where an error of the last write is still handled.
             output.flush()
+    except (DescriptorInvalid, SampleRefused) as error:
+        print(error, file=sys.stderr)
+        return 1
     except BrokenPipeError:
         # The reader, such as head, has closed the pipe. Python would report that again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
