@@ -53,11 +53,13 @@ class Field:
 
     Attributes:
         name: The column's name.
-        title: The name in the header, where that is another one.
+        header: The name in the header.
+        title: The same, where it is another one.
         guess: What it seems to hold.
     """
 
     name: str
+    header: str
     title: str | None
     guess: Guess
 
@@ -113,17 +115,24 @@ def fields_of(head: Head, table: str) -> list[Field]:
     width = len(titles or (head.rows[0].fields if head.rows else ()))
     lines = [row.line for row in head.rows]
     columns = list(zip(*(row.fields for row in head.rows), strict=True)) or [()] * width
+    names = _names(titles, table) if titles else [f"f{place}" for place in range(1, width + 1)]
     found: list[Field] = []
-    # What is a name in the header is not that of another column: it would stand for two.
-    literal = {title.strip().lower() for title in titles}
-    for place, values in enumerate(columns, 1):
-        title = titles[place - 1] if titles else f"f{place}"
-        name = valid_name(title, place, table)
-        while name in (other.name for other in found) or (name in literal and title.strip().lower() != name):
-            name = f"{name[:58]}_{place}"
-        same = title.strip().lower() == name
-        found.append(Field(name, None if same or not titles else title.strip(), field_types.guess(name, values, lines)))
+    for place, (name, values) in enumerate(zip(names, columns, strict=True)):
+        title = titles[place].strip() if titles else name
+        same = title.lower() == name or title.casefold() in (each.strip().casefold() for each in titles[:place])
+        found.append(Field(name, title, None if same else title, field_types.guess(name, values, lines)))
     return found
+
+
+def _names(titles: Sequence[str], table: str) -> list[str]:
+    """Return names for columns, of which no two are the same, nor one the title of another column."""
+    wanted = [valid_name(title, place, table) for place, title in enumerate(titles, 1)]
+    taken = {title.strip().casefold() for title in titles}
+    names: list[str] = []
+    for place, (name, title) in enumerate(zip(wanted, titles, strict=True), 1):
+        own = title.strip().casefold() == name and name not in names
+        names.append(name if own or name not in {*taken, *names} else f"{name[:58]}_{place}")
+    return names
 
 
 def propose(head: Head, table: str, title: str) -> Proposal:
@@ -160,9 +169,15 @@ def propose(head: Head, table: str, title: str) -> Proposal:
     out.lines.append("schema:")
     if head.header_doubt:
         out.doubt(head.header_doubt, 2)
-    if head.header:
+    unnamed = [place for place, one in enumerate(fields, 1) if head.header and not one.header]
+    if unnamed:
+        places = ", ".join(map(str, unnamed))
+        out.doubt(f"column {places} has no name in the header, and is left out: fieldsMatch subset ignores it", 2)
+    elif head.header:
         out.comment("Every field, in any order.", 2)
-        out.lines.append("  fieldsMatch: equal")
+    if head.header:
+        out.lines.append(f"  fieldsMatch: {'subset' if unnamed else 'equal'}")
+        fields = [one for one in fields if one.header]
     out.lines.append('  missingValues: [""]')
     keys = [one.name for one in fields if one.guess.distinct and _KEY.search(one.name) and _is_key(one.guess)]
     if keys:
@@ -172,9 +187,9 @@ def propose(head: Head, table: str, title: str) -> Proposal:
         out.doubt(f"{_counted(count, 'record')} of the head would be rejected, for {what}", 2)
     out.lines.append("  fields:")
     wide = _wide(fields)
-    titles = [(one.title or one.name).lower() for one in fields]
+    headers = [one.header.casefold() for one in fields]
     for one in fields:
-        _add(out, one, titles, long_text=one.name in wide)
+        _add(out, one, headers, long_text=one.name in wide)
     return out
 
 
@@ -217,18 +232,15 @@ def _dialect(head: Head) -> Iterator[str]:
         yield f"  headerRows: [{head.header.line}]"
 
 
-def _add(out: Proposal, one: Field, titles: Sequence[str], *, long_text: bool) -> None:
+def _add(out: Proposal, one: Field, headers: Sequence[str], *, long_text: bool) -> None:
     guess = one.guess
     out.comment(guess.seen, 4)
     for doubt in guess.doubts:
         out.doubt(f"{one.name}: {doubt}", 4)
-    is_twice = one.title != "" and titles.count((one.title or one.name).lower()) > 1
-    if is_twice:
+    if headers.count(one.header.casefold()) > 1:
         out.doubt(f"{one.name}: the header has this name twice, and such a file is refused", 4)
-    if one.title == "":
-        out.doubt(f"{one.name}: the column has no name in the header, and the importer finds it by that", 4)
     out.lines.append(f"    - name: {_scalar(one.name)}")
-    if one.title is not None and not is_twice:
+    if one.title is not None:
         out.lines.append(f"      title: {_scalar(one.title)}")
     properties = dict(guess.properties)
     if long_text:

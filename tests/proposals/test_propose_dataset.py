@@ -262,7 +262,7 @@ def test_only_the_head_is_read(tmp_path: Path) -> None:
 
 
 def test_wide_rows_are_of_text(proposal_for: Propose) -> None:
-    names, values = [f"c{place}" for place in range(200)], ["word " * 20] * 200
+    names, values = [f"c{place}" for place in range(190)], ["word " * 20] * 190
     descriptor, _, reading = proposal_for(f"{','.join(names)}\n{','.join(values)}\n", header=True)
     fields = descriptor["schema"]["fields"]
     assert sum(field.get("csvToAurora:columnType") == "text" for field in fields) > 100
