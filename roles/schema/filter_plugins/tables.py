@@ -92,6 +92,22 @@ class Type:
 
 
 @dataclass(frozen=True)
+class Default:
+    """A column's default.
+
+    Attributes:
+        shown: In the one form that the information schema has of it.
+        sql: In SQL.
+    """
+
+    shown: str
+    sql: str = field(default="", compare=False)
+
+
+NULL = Default("NULL", "NULL")
+
+
+@dataclass(frozen=True)
 class Column:
     """A column, in the same form whether it exists or is desired.
 
@@ -99,7 +115,7 @@ class Column:
         name: Its name.
         kind: Its type as written.
         nullable: Whether it takes NULL.
-        default: Its default in SQL; None without one.
+        default: Its default; None without one.
         collation: Of a text.
         on_update: Whether each update sets it to the time.
         auto_increment: Whether the server numbers it.
@@ -110,7 +126,7 @@ class Column:
     name: str
     kind: str
     nullable: bool = False
-    default: str | None = None
+    default: Default | None = None
     collation: str | None = None
     on_update: bool = False
     auto_increment: bool = False
@@ -127,21 +143,15 @@ class Column:
         """The character set of a text."""
         return (self.collation or "").split("_", 1)[0]
 
-    @property
-    def spelled_default(self) -> str:
-        """DEFAULT and what it is; empty without one."""
-        if self.default is None:
-            return ""
-        return f" DEFAULT {self.default}"
-
     def sql(self, usual_collation: str) -> str:
         """Return its definition in SQL, in a table with a collation."""
         text = f"{quoted(self.name)} {self.kind}"
         if self.collation and self.collation != usual_collation:
             text += f" CHARACTER SET {self.character_set} COLLATE {self.collation}"
-        text += f" {'NULL' if self.nullable else 'NOT NULL'}{self.spelled_default}"
-        if self.on_update:
-            text += f" ON UPDATE {self.default}"
+        text += " NULL" if self.nullable else " NOT NULL"
+        if self.default:
+            text += f" DEFAULT {self.default.sql}"
+            text += f" ON UPDATE {self.default.sql}" if self.on_update else ""
         return text + (" AUTO_INCREMENT" if self.auto_increment else "")
 
 
@@ -233,8 +243,8 @@ def literal(text: str) -> str:
     return f"'{text.replace(chr(39), chr(39) * 2)}'"
 
 
-def default_of(kind: Type, text: str | None) -> str | None:
-    """Return a default in SQL, in the one form that the server has of it, too.
+def default_of(kind: Type, text: str | None) -> Default | None:
+    """Return a column's default.
 
     Args:
         kind: The column's type.
@@ -243,10 +253,11 @@ def default_of(kind: Type, text: str | None) -> str | None:
     if text is None:
         return None
     if kind.name in ("timestamp", "datetime") and _NOW.fullmatch(text):
-        return text.upper()
+        return Default(text.upper(), text.upper())
     if not kind.has_literals:
-        # The server writes any other text in a form that loses what is not ASCII.
-        return f"(convert(0x{text.encode().hex()} using {CHARACTER_SET}))" if text else f"(_{CHARACTER_SET}'')"
+        # In any other form the server loses what is not ASCII.
+        sql = f"(convert(0x{text.encode().hex()} using {CHARACTER_SET}))" if text else f"(_{CHARACTER_SET}'')"
+        return Default(sql, sql)
     if kind.name in _INTEGERS:
         text = str(int(text))
     elif kind.name == "decimal":
@@ -258,16 +269,17 @@ def default_of(kind: Type, text: str | None) -> str | None:
         text = f"{whole}.{fraction:0<{digits}}" if digits else whole
     elif kind.name == "char":
         text = text.rstrip(" ")
-    return literal(text)
+    # The information schema has no characters beyond the basic plane.
+    return Default(repr(re.sub("[\U00010000-\U0010ffff]", "?", text)), literal(text))
 
 
-def _existing_default(row: Row) -> str | None:
-    text, extra = row["default"], str(row["extra"])
+def _existing_default(row: Row) -> Default | None:
+    text = row["default"]
     if text is None:
-        return None
-    if "DEFAULT_GENERATED" not in extra:
-        return literal(text)
-    return text.upper() if _NOW.fullmatch(text) else f"({text.replace(chr(92) + chr(39), chr(39))})"
+        return NULL if row["nullable"] == "YES" else None
+    if "DEFAULT_GENERATED" not in str(row["extra"]):
+        return Default(repr(text))
+    return Default(text.upper() if _NOW.fullmatch(text) else f"({text.replace(chr(92) + chr(39), chr(39))})")
 
 
 def _existing_column(row: Row) -> Column:
@@ -330,7 +342,7 @@ def _desired_column(column: Row, usual_collation: str) -> Column:
         name=column["name"],
         kind=column["type"],
         nullable=nullable,
-        default="NULL" if default is None and nullable else default,
+        default=NULL if default is None and nullable else default,
         collation=(column.get("collation") or usual_collation) if kind.is_text else None,
         on_update=bool(column.get("on_update")),
         auto_increment=bool(column.get("auto_increment")),
@@ -502,10 +514,7 @@ class Migration:
         self._desired = {
             str(column["name"]).lower(): _desired_column(column, self._usual) for column in definition["columns"]
         }
-        self._existing = {
-            name: replace(column, default="NULL") if column.nullable and column.default is None else column
-            for name, column in table.columns.items()
-        }
+        self._existing = table.columns
         self._indexes = _desired_indexes(definition)
         self._gone = {
             name
@@ -558,7 +567,7 @@ class Migration:
         yield from self._modifications(changes)
         later = [f"DROP INDEX {quoted(index.name)}" for index in surplus if index not in first]
         yield from self._altered(Algorithm.INPLACE, [*later, *(f"ADD {index.sql}" for index in missing)])
-        yield from self._drops_of_columns()
+        yield from self._drops_of_columns(surplus)
         yield from self._constraints()
 
     def _altered(self, algorithm: Algorithm, actions: Sequence[str]) -> Iterator[str]:
@@ -632,7 +641,7 @@ class Migration:
                 continue
             if not self._table.filled and not column.nullable and column.default is None:
                 # A row that arrives in between has no value: _modifications has the server look.
-                column = replace(column, nullable=True, default="NULL")  # noqa: PLW2901
+                column = replace(column, nullable=True, default=NULL)  # noqa: PLW2901
             elif self._table.filled and not column.nullable and column.default is None:
                 self._refuse(
                     column,
@@ -649,7 +658,7 @@ class Migration:
         return found
 
     def _addition(self, column: Column) -> Algorithm:
-        computed = not column.type.has_literals and column.default not in (None, "NULL")
+        computed = not column.type.has_literals and column.default not in (None, NULL)
         return Algorithm.COPY if computed or column.auto_increment else Algorithm.INSTANT
 
     def _modifications(self, changes: Mapping[str, Change]) -> Iterator[str]:
@@ -668,15 +677,15 @@ class Migration:
             yield from self._altered(algorithm, actions)
 
     def _modification(self, old: Column, new: Column) -> str:
-        only_default = replace(old, default="", place="", name="") == replace(new, default="", place="", name="")
+        only_default = replace(old, default=None, place="", name="") == replace(new, default=None, place="", name="")
         if only_default and new.default is None:
             return f"ALTER COLUMN {quoted(old.name)} DROP DEFAULT"
-        if only_default and new.type.has_literals and not _NOW.fullmatch(str(new.default)):
-            return f"ALTER COLUMN {quoted(old.name)} SET DEFAULT {new.default}"
+        if only_default and new.default and new.type.has_literals and not _NOW.fullmatch(new.default.sql):
+            return f"ALTER COLUMN {quoted(old.name)} SET DEFAULT {new.default.sql}"
         return f"MODIFY COLUMN {new.sql(self._usual)}"
 
-    def _drops_of_columns(self) -> Iterator[str]:
-        indexed = {name for index in self._table.indexes.values() for name in index.columns}
+    def _drops_of_columns(self, surplus: Sequence[Index]) -> Iterator[str]:
+        indexed = {name for index in self._table.indexes.values() if index not in surplus for name in index.columns}
         at_once = self._version >= (8, 0, 29) and not self._gone & indexed
         actions = [f"DROP COLUMN {quoted(self._existing[name].name)}" for name in self._existing if name in self._gone]
         yield from self._altered(Algorithm.INSTANT if at_once else Algorithm.INPLACE, actions)

@@ -1,0 +1,311 @@
+"""Tables that follow their descriptors: created, migrated by exact statements, and refused where that would cost too much."""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pymysql
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+from tables import definition_of, located
+
+from csv_importer.datasets import Dataset
+
+from .conftest import Database
+from .schema_tables import Definition, migrate, plans_of
+
+ALL_ALLOWED = ["copy", *(f"{what}:{name}" for what in ("drop", "narrow", "retype") for name in "abcdef")]
+COLUMNS_OF = (
+    "SELECT column_name, column_type, is_nullable, column_default, extra, collation_name FROM information_schema.columns"
+    " WHERE table_schema = %s AND table_name = 'things'"
+)
+INDEXES_OF = (
+    "SELECT index_name, non_unique, seq_in_index, column_name FROM information_schema.statistics"
+    " WHERE table_schema = %s AND table_name = 'things'"
+)
+
+
+def definition(fields: Sequence[Mapping[str, Any]], allow: Sequence[str] = (), **more: Any) -> Definition:
+    """Return the definition of the table of a dataset with fields."""
+    custom = {"csvToAurora:allow": list(allow)} | {
+        f"csvToAurora:{name}": more.pop(name) for name in ("idType", "importId") if name in more
+    }
+    dataset = Dataset.of({"name": "things", "schema": {"fields": list(fields), **more}, **custom})
+    return located(definition_of(dataset), "datasets/things.yaml", range(10, 10 + len(fields)))
+
+
+def text(name: str, length: int | None = None, **more: Any) -> dict[str, Any]:
+    """Return a field of text."""
+    constraints = {"maxLength": length} if length else {}
+    return {"name": name, "type": "string", "constraints": constraints | more.pop("constraints", {}), **more}
+
+
+def required(field: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a field that is required."""
+    return {**field, "constraints": {**field.get("constraints", {}), "required": True}}
+
+
+def shape_of(database: Database, schema: str | None = None) -> tuple[set[Any], set[Any]]:
+    """Return columns and indexes in no order: a column that is added comes last."""
+    name = schema or database.name
+    return {*database.query(COLUMNS_OF, name)}, {*database.query(INDEXES_OF, name)}
+
+
+def created(database: Database, wanted: Definition) -> tuple[set[Any], set[Any]]:
+    """Return the shape of a table that is created afresh."""
+    name = f"{database.name}_fresh"
+    database.query(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    try:
+        migrate(database.admin, name, [wanted])
+        return shape_of(database, name)
+    finally:
+        database.query(f"DROP DATABASE {name}")
+        database.admin.select_db(database.name)
+
+
+def refusals_of(database: Database, wanted: Definition) -> list[str]:
+    (plan,) = plans_of(database.admin, database.name, [wanted])
+    return plan.refusals
+
+
+def fresh(database: Database, wanted: Definition, *, filled: bool = True) -> None:
+    """Create the table anew, with a row where it is asked for."""
+    database.query("DROP TABLE IF EXISTS things")
+    migrate(database.admin, database.name, [wanted])
+    if filled:
+        insert(database, wanted)
+
+
+def insert(database: Database, wanted: Definition) -> None:
+    """Insert a row: its texts are as short as they can be."""
+    names = [column["name"] for column in wanted["columns"] if not column["auto_increment"]]
+    values = {
+        column["name"]: SAMPLES.get(re.split(r"[( ]", column["type"])[0], "1")
+        for column in wanted["columns"]
+        if column["name"] in names and column["name"] != "created_at"
+    }
+    columns = ", ".join(f"`{name}`" for name in values)
+    database.query(
+        f"INSERT INTO things ({columns}) VALUES ({', '.join(['%s'] * len(values))})",  # noqa: S608 - names of a test
+        *values.values(),
+    )
+
+
+SAMPLES = {
+    "json": "[1]",
+    "date": "2024-02-29",
+    "time": "10:00:00",
+    "datetime": "2024-02-29 10:00:00",
+    "timestamp": "2024-02-29 10:00:00",
+}
+
+# Versions of a descriptor, each with what it may do to the table of the one before.
+LADDER: list[tuple[list[dict[str, Any]], list[str], dict[str, Any]]] = [
+    ([required(text("a", 20)), {"name": "n", "type": "integer"}], [], {}),
+    (
+        [required(text("a", 60)), {"name": "n", "type": "integer"}, text("note")],
+        [],
+        {"uniqueKeys": [["n"]]},
+    ),
+    (
+        [
+            text("a", 63),
+            {"name": "n", "type": "integer", "csvToAurora:columnDefault": "-1", "missingValues": [""]},
+            text("note"),
+            {"name": "paid", "type": "boolean", "csvToAurora:columnDefault": "false"},
+        ],
+        ["narrow:n"],
+        {"uniqueKeys": [["n"], ["a", "n"]]},
+    ),
+    (
+        [
+            text("a", 63),
+            {"name": "n", "type": "integer", "csvToAurora:columnDefault": "7"},
+            {"name": "paid", "type": "boolean", "csvToAurora:columnDefault": "true"},
+            {"name": "price", "type": "number", "csvToAurora:columnType": "decimal(8,2)"},
+        ],
+        ["drop:note", "narrow:n"],
+        {"uniqueKeys": [["a"]]},
+    ),
+    (
+        [
+            text("a", 300),
+            {"name": "n", "type": "integer", "csvToAurora:columnDefault": "7"},
+            {"name": "paid", "type": "boolean", "csvToAurora:columnDefault": "true"},
+            {"name": "price", "type": "number", "csvToAurora:columnType": "decimal(12,3)"},
+            {"name": "seen", "type": "datetime"},
+        ],
+        ["copy", "drop:note", "narrow:n"],
+        {"uniqueKeys": [["a"]]},
+    ),
+    (
+        [
+            text("a"),
+            {"name": "n", "type": "string", "constraints": {"maxLength": 30}},
+            {"name": "seen", "type": "date"},
+            text("mail", format="email", constraints={"maxLength": 200, "unique": True}),
+        ],
+        ["copy", "drop:note", "drop:paid", "drop:price", "retype:n", "retype:seen"],
+        {"importId": False},
+    ),
+]
+
+
+def version(number: int) -> Definition:
+    fields, allow, more = LADDER[number]
+    return definition(fields, allow, **dict(more))
+
+
+@pytest.mark.parametrize(("start", "end"), [*itertools.combinations(range(len(LADDER)), 2)])
+def test_from_each_version_to_each_later_one(database: Database, start: int, end: int) -> None:
+    fresh(database, version(start))
+    kept = sorted({column["name"] for column in version(start)["columns"]} & {"a", "import_file", "created_at", "id"})
+    statement = f"SELECT {', '.join(kept)} FROM things"  # noqa: S608 - names of the ladder
+    before = database.query(statement)
+    assert migrate(database.admin, database.name, [version(end)])
+    columns, indexes = shape_of(database)
+    if start < len(LADDER) - 1 == end:
+        # The last version has no import_id: the column stays, since a row can be stored without it.
+        columns = {column for column in columns if column[0] != "import_id"}
+        indexes = {index for index in indexes if index[0] != "import_id"}
+    assert (columns, indexes) == created(database, version(end))
+    assert database.query(statement) == before
+    assert migrate(database.admin, database.name, [version(end)]) == []
+
+
+# Random descriptors
+
+lengths = st.sampled_from([1, 20, 60, 63, 64, 100, 255, 400])
+texts = st.builds(lambda length: {"type": "string", "constraints": {"maxLength": length}}, lengths)
+typed = st.one_of(
+    texts,
+    texts.map(lambda field: {**field, "csvToAurora:columnDefault": "é"}),
+    st.sampled_from(["char(5)", "char(20)", "text", "mediumtext", "varchar(70)"]).map(
+        lambda kind: {"type": "string", "csvToAurora:columnType": kind}
+    ),
+    st.sampled_from(["tinyint", "smallint", "int", "bigint", "int unsigned", "tinyint unsigned"]).flatmap(
+        lambda kind: st.sampled_from(
+            [{}, {"csvToAurora:columnDefault": "-0"}, {"csvToAurora:columnDefault": "+7"}]
+        ).map(lambda default: {"type": "integer", "csvToAurora:columnType": kind, **default})
+    ),
+    st.sampled_from(["decimal(5,2)", "decimal(7,2)", "decimal(9,4)", "decimal(5,0)"]).flatmap(
+        lambda kind: st.sampled_from(
+            [{}, {"csvToAurora:columnDefault": "-0.0"}, {"csvToAurora:columnDefault": "1E1"}]
+        ).map(lambda default: {"type": "number", "csvToAurora:columnType": kind, **default})
+    ),
+    st.sampled_from(
+        [
+            {"type": "boolean"},
+            {"type": "boolean", "csvToAurora:columnDefault": "true"},
+            {"type": "date", "csvToAurora:columnDefault": "2024-02-29"},
+            {"type": "time"},
+            {"type": "time", "csvToAurora:columnDefault": "10:00:00"},
+            {"type": "datetime", "csvToAurora:columnDefault": "2024-02-29T10:00:00.5Z"},
+            {"type": "year", "csvToAurora:columnDefault": "-0044"},
+            {"type": "string", "csvToAurora:columnDefault": "it's \\ \n 😀 %s"},
+            {"type": "string", "constraints": {"maxLength": 20}, "csvToAurora:columnDefault": "it's \\ \n 😀 %s"},
+            {
+                "type": "string",
+                "constraints": {"maxLength": 20},
+                "missingValues": ["-"],
+                "csvToAurora:columnDefault": "",
+            },
+            {"type": "object", "csvToAurora:columnDefault": "{}"},
+            {"type": "list"},
+        ]
+    ),
+)
+
+
+@st.composite
+def definitions(draw: st.DrawFn, allow: Sequence[str]) -> Definition:
+    """Draw a definition with any of six fields."""
+    names = draw(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=5, unique=True))
+    fields = [{"name": name, **draw(typed)} for name in names]
+    fields = [required(field) if draw(st.booleans()) else field for field in fields]
+    shortened = [name for name, field in zip(names, fields, strict=True) if _may_be_key(field)]
+    keys = (
+        draw(st.lists(st.lists(st.sampled_from(shortened), min_size=1, max_size=2, unique=True), max_size=2))
+        if shortened
+        else []
+    )
+    return definition(fields, allow, uniqueKeys=keys, importId=draw(st.booleans()))
+
+
+def _may_be_key(field: Mapping[str, Any]) -> bool:
+    kind = field.get("csvToAurora:columnType", "")
+    if field["type"] == "string":
+        return "text" not in kind and ("char" in kind or "maxLength" in field.get("constraints", {}))
+    return field["type"] not in ("object", "list")
+
+
+examples = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+@examples
+@given(before=definitions([]), after=definitions(["drop:a", "drop:b", "drop:c", "drop:d", "drop:e", "drop:f"]))
+def test_a_table_without_rows_becomes_any_other(
+    shared_database: Database, before: Definition, after: Definition
+) -> None:
+    fresh(shared_database, before, filled=False)
+    migrate(shared_database.admin, shared_database.name, [after])
+    columns, indexes = shape_of(shared_database)
+    if "import_id" not in [column["name"] for column in after["columns"]]:
+        columns = {column for column in columns if column[0] != "import_id"}
+        indexes = {index for index in indexes if index[0] != "import_id"}
+    assert (columns, indexes) == created(shared_database, after)
+    assert migrate(shared_database.admin, shared_database.name, [after]) == []
+
+
+@examples
+@given(
+    before=definitions([]),
+    after=st.lists(st.sampled_from([*ALL_ALLOWED[:7], "copy"]), unique=True).flatmap(definitions),
+)
+def test_a_plan_is_refused_or_the_server_takes_it_as_it_is_written(
+    shared_database: Database, before: Definition, after: Definition
+) -> None:
+    database = shared_database
+    fresh(database, before)
+    (plan,) = plans_of(database.admin, database.name, [after])
+    if plan.refusals:
+        event("refused")
+        assert all(re.search(r"things\.\w+", refusal) and "To go on" in refusal for refusal in plan.refusals)
+        return
+    event("taken" if plan.statements else "unchanged")
+    for statement in plan.statements:
+        for cheaper in _cheaper(statement):
+            with copied(database, cheaper) as attempt, pytest.raises(pymysql.MySQLError, match="is not supported"):
+                database.query(attempt)
+        database.query(statement)
+    assert database.query("SELECT COUNT(*) FROM things") == [(1,)]
+    assert migrate(database.admin, database.name, [after]) == []
+
+
+def _cheaper(statement: str) -> Iterator[str]:
+    """Yield the statement with each algorithm that would be cheaper."""
+    # The server tells by what an index holds whether it needs more than its dictionary: nothing here depends on that.
+    if "ALGORITHM=COPY" in statement:
+        yield statement.replace("ALGORITHM=COPY", "ALGORITHM=INPLACE")
+    elif "ALGORITHM=INPLACE" in statement:
+        yield statement.replace("ALGORITHM=INPLACE, LOCK=NONE", "ALGORITHM=INSTANT")
+
+
+class copied:  # noqa: N801 - a context manager
+    """A copy of the table, and the statement for it."""
+
+    def __init__(self, database: Database, statement: str) -> None:
+        self._database = database
+        self._statement = statement
+
+    def __enter__(self) -> str:
+        self._database.query("DROP TABLE IF EXISTS copy_of_things")
+        self._database.query("CREATE TABLE copy_of_things LIKE things")
+        return self._statement.replace("`things`", "`copy_of_things`")
+
+    def __exit__(self, *_: object) -> None:
+        self._database.query("DROP TABLE copy_of_things")
