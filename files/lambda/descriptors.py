@@ -123,7 +123,7 @@ def describe(paths: Sequence[Path]) -> list[dict[str, Any]]:
         paths: The YAML files.
 
     Returns:
-        For each of them, of what JSON can hold, file, name, table, key_prefix, mode, import_id, keys, columns, definition.
+        For each of them file, name, table, key_prefix, mode, import_id, keys, columns and definition, as for JSON.
 
     Raises:
         DescriptorInvalid: They cannot be used.

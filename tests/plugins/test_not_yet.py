@@ -167,6 +167,8 @@ ANSWERS: list[Row] = [
         ACTIONS,
         "log group is in progress",
     ),
+    # MySQL
+    ("MySQL error 1205", "Lock wait timeout exceeded; try restarting transaction", WRITES, "SHOW FULL PROCESSLIST"),
 ]
 
 # Errors that look alike, and for which waiting does not help.
@@ -194,6 +196,7 @@ FAILURES = [
     ("BucketAlreadyExists", "The requested bucket name is not available."),
     ("MalformedPolicyDocument", "Syntax errors in policy."),
     ("InstanceQuotaExceeded", "The request would exceed the quota"),
+    ("MySQL error 1062", "Duplicate entry for key 'customer.key_email'"),
 ]
 
 
@@ -223,7 +226,7 @@ def test_a_failure_is_no_reason_to_wait(code: str, message: str) -> None:
 
 @pytest.mark.parametrize("entry", NOT_YET, ids=lambda entry: entry.code[:40])
 def test_each_entry_is_complete_and_has_an_answer_above(entry: Any) -> None:
-    assert re.fullmatch(r"https://docs\.aws\.amazon\.com/\S+", entry.source)
+    assert re.fullmatch(r"https://(docs\.aws\.amazon|dev\.mysql)\.com/\S+", entry.source)
     assert entry.why
     assert entry.why[-1] not in ".,"
     assert entry.actions
@@ -253,6 +256,25 @@ def test_what_botocore_tries_again_is_not_yet_here_too() -> None:
         *TransientRetryableChecker._TRANSIENT_ERROR_CODES,  # type: ignore[attr-defined]
     }
     assert {code for code in tried - others if not not_yet(failed(code, "x"), "update")} == set()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code", "said"),
+    [
+        ('(1205, "Lock wait timeout exceeded")', "1205", "Lock wait timeout exceeded"),
+        ("(1062, \"Duplicate entry 'a' for b' for key 't.key_a'\")", "1062", "Duplicate entry for key 't.key_a'"),
+        (
+            "(1366, \"Incorrect integer value: 'a@b' for column 'n' at row 3\")",
+            "1366",
+            "Incorrect integer value for column 'n' at row 3",
+        ),
+        ("(1265, \"Data truncated for column 'n' at row 1\")", "1265", "Data truncated for column 'n' at row 1"),
+        ("(1292, \"Truncated incorrect DOUBLE value: 'a@b'\")", "1292", "Truncated incorrect DOUBLE value"),
+    ],
+)
+def test_of_a_statement_that_mysql_refuses_no_value_is_told(refusal: str, code: str, said: str) -> None:
+    result = {"failed": True, "msg": f"Cannot execute SQL 'ALTER TABLE t ADD x: (1' args [None]: {refusal}"}
+    assert error_of(result) == (f"MySQL error {code}", said)
 
 
 # Where the code is

@@ -39,6 +39,18 @@ FIXES: tuple[tuple[str, str], ...] = (
         "Something that this stack does not manage uses it: remove that by hand.",
     ),
     (
+        "MySQL error 1062",
+        "Rows of the table share a value of the new key: SELECT … GROUP BY … HAVING COUNT(*) > 1 finds them.",
+    ),
+    (
+        "MySQL error 184[56]",
+        "This server needs more than was planned: run the statement with ALGORITHM=COPY while nothing is imported.",
+    ),
+    (
+        "MySQL error 4092",
+        "Rebuild the table once, which blocks nobody: ALTER TABLE … FORCE, ALGORITHM=INPLACE, LOCK=NONE.",
+    ),
+    (
         "BucketAlreadyExists",
         "Bucket names are global and another account has this one: choose another project or bucket_name.",
     ),
@@ -167,9 +179,12 @@ class ModuleRunner(ActionBase):
             failed: What failed, as a whole sentence without its full stop.
             result: The failed result of a module.
         """
-        said: Mapping[str, Any] = result
+        code, message = error_of(result)
+        said: Mapping[str, Any] = {"error": {"code": code, "message": message}}
+        if code.startswith("MySQL"):
+            result = {**result, "msg": message}
         if self._task.no_log:
-            said = {"error": {"code": error_of(result)[0], "message": "what was said is hidden, for no_log"}}
+            said = {"error": {"code": code, "message": "what was said is hidden, for no_log"}}
         return AnsibleActionFail(sentence(failed, said), result={"result": result})
 
     def call(self, call: Call, task_vars: dict[str, Any] | None) -> dict[str, Any]:

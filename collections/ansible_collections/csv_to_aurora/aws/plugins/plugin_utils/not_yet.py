@@ -1,7 +1,7 @@
 # Copyright: Contributors to the csv-to-aurora project
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The answers with which AWS says 'not yet': the same call succeeds some time later, with nothing corrected."""
+"""The answers with which AWS or MySQL says 'not yet': the same call succeeds later, with nothing corrected."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ _CLIENT_ERROR = re.compile(
     r"An error occurred \((?P<code>[\w.]+)\) when calling the \w+ operation"
     r"(?: \(reached max retries: \d+\))?: (?P<said>.*)"
 )
+_MYSQL_ERROR = re.compile(r"Cannot execute SQL .*: \((?P<code>\d{4}), ['\"](?P<said>.*)['\"]\)\Z", re.DOTALL)
+_MYSQL_VALUE = re.compile(r"(?<=Duplicate entry) '.*'(?= for key)|: '.*'(?= for column|$)", re.DOTALL)
+"""The value of a row in MySQL's message, which is in no log."""
 _REPLACED = {
     # ec2_vpc_endpoint takes the first of none, while the endpoint that it has created is not known everywhere.
     "list index out of range": "InvalidVpcEndpointId.NotFound",
@@ -35,10 +38,10 @@ class NotYet:
     """One such answer.
 
     Attributes:
-        code: Regular expression for the whole error code, as botocore has it in ``Error.Code``.
+        code: Regular expression for the whole error code, as botocore has it in ``Error.Code``, or error_of.
         message: Regular expression for some of the error's message; empty for any message.
         why: What is waited for, to be read after 'waiting:'.
-        source: Where AWS documents it.
+        source: Where AWS or MySQL documents it.
         actions: What the call is for when the answer means 'not yet': create, update, delete.
     """
 
@@ -230,14 +233,28 @@ NOT_YET: tuple[NotYet, ...] = (
         "another change of the log group is in progress",
         "https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html",
     ),
+    # MySQL
+    NotYet(
+        "MySQL error (1205|1213)",
+        "",
+        "another session uses the table, which SHOW FULL PROCESSLIST shows",
+        "https://dev.mysql.com/doc/refman/8.4/en/metadata-locking.html",
+        _WRITES,
+    ),
 )
 
 
 def error_of(result: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the AWS error code, empty where AWS was not asked or did not answer, and what AWS or the module said."""
+    """Return the AWS error code, empty where AWS was not asked or did not answer, and what AWS or the module said.
+
+    Where MySQL refuses a statement, the code is MySQL error and its number, and what was said has no value of a row.
+    """
     error = result.get("error") or {}
     said = str(error.get("message") or result.get("msg") or "no reason given")
     code = str(error.get("code") or "")
+    statement = _MYSQL_ERROR.match(said)
+    if statement:
+        return f"MySQL error {statement['code']}", _MYSQL_VALUE.sub("", statement["said"])
     if not code:
         # Modules that wrap the exception in a text of their own still have botocore's words in it.
         for text in ("msg", "exception", "module_stderr"):
