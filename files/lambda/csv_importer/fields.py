@@ -235,7 +235,8 @@ class BaseField:
     def errors(self, values: Sequence[str]) -> Mapping[int, str]:
         """Find values that cannot be stored as they stand: see Column."""
         bad, texts = self._judge(values)
-        self._judged[0] = values, texts
+        if not self.verbatim:
+            self._judged[0] = values, texts
         if not bad:
             return NO_ERRORS
         return {index: bad[value] for index, value in enumerate(values) if value in bad}
@@ -243,6 +244,8 @@ class BaseField:
     def stored(self, values: Sequence[str]) -> Sequence[str | None]:
         """Return what the database gets: see Column."""
         block, texts = self._judged[0]
+        # Not kept beyond its block: memory that is free is used again for the next.
+        self._judged[0] = (), {}
         if block is not values:
             texts = self._judge(values)[1]
         return [texts.get(value, value) for value in values] if texts else values
