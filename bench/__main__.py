@@ -2,6 +2,7 @@
 
 import argparse
 import datetime as dt
+import gzip
 import json
 import os
 import platform
@@ -19,17 +20,23 @@ from pathlib import Path
 from typing import Any
 
 import faker
+from descriptors import describe, load
 
 from bench.network import Link
 from bench.plot import Series, chart
-from bench.worker import NAMES
+from bench.worker import CUSTOMER, NAMES, dataset_of
+from csv_importer.headers import read_header
+from csv_importer.parsing import read_blocks
 from csv_importer.ports import Credentials
 from tests.importer.mysql_server import SHARED, MySqlServer
-from tests.importer.schema_tables import TABLES as DEFINITIONS
-from tests.importer.schema_tables import migrate
+from tests.importer.schema_tables import LEDGER, migrate
+from tools import sample_values
 
 ROOT = Path(__file__).parents[1]
 DATABASE = "bench"
+TYPED = ROOT / "bench" / "datasets" / "typed.yaml"
+KEYED = ROOT / "bench" / "datasets" / "keyed.yaml"
+DEFINITIONS = [*(described["definition"] for described in describe([CUSTOMER, TYPED, KEYED])), *LEDGER]
 TABLES = tuple(str(definition["name"]) for definition in DEFINITIONS)
 BAD_SHARE = 0.005
 COLD_STARTS = 5
@@ -40,6 +47,8 @@ boto3.client("s3"); boto3.client("secretsmanager")
 print(time.perf_counter() - began)
 """
 
+GOALS = {"20 columns": "   (goal: 0.6)", "gzip": "   (goal: 0.7)"}
+
 Numbers = dict[str, float]
 
 
@@ -49,6 +58,7 @@ class Options:
 
     Attributes:
         rows: Rows of the comparison with the limit.
+        other_rows: Rows of the comparisons of another dataset, of gzip and of the modes.
         reference_rows: Rows of the reference importer, which would take many minutes for more.
         round_trip: Milliseconds of a network round trip between importer and server, where there is a network.
         rounds: How often each method runs, in turn.
@@ -56,6 +66,7 @@ class Options:
     """
 
     rows: int
+    other_rows: int
     reference_rows: int
     round_trip: float
     rounds: int
@@ -85,8 +96,26 @@ class Bench:
             cursor.execute("SELECT VERSION()")
             return str((cursor.fetchone() or ("",))[0])
 
-    def run(self, method: str, name: str, port: int | None = None) -> Numbers:
-        """Load a file in an empty table, in a new process; through another port if one is given."""
+    def run(  # noqa: PLR0913 - all but two by name
+        self,
+        method: str,
+        name: str,
+        *,
+        port: int | None = None,
+        descriptor: Path = CUSTOMER,
+        mode: str = "append",
+        before: int = 0,
+    ) -> Numbers:
+        """Load a file, in a new process.
+
+        Args:
+            method: One of worker.METHODS.
+            name: The file.
+            port: Another port than the server's, if any.
+            descriptor: The dataset's descriptor.
+            mode: The dataset's mode.
+            before: How often it is loaded before it is measured; the tables are empty at first.
+        """
         self._query("SET FOREIGN_KEY_CHECKS = 0")
         for table in TABLES:
             self._query(f"TRUNCATE TABLE {table}")
@@ -100,6 +129,9 @@ class Bench:
             "ca_file": str(self._server.ca_file),
             "file": str(self._folder / name),
             "server_file": f"{SHARED}/{name}",
+            "descriptor": str(descriptor),
+            "mode": mode,
+            "before": before,
         }
         done = subprocess.run(
             [sys.executable, "-m", "bench.worker"],
@@ -128,9 +160,35 @@ class Bench:
         path.chmod(0o644)
         return path
 
+    def compress(self, name: str) -> None:
+        """Write a file beside one, as gzip."""
+        with (self._folder / name).open("rb") as plain, gzip.open(self._folder / f"{name}.gz", "wb") as packed:
+            shutil.copyfileobj(plain, packed)
+
+    def sample(self, descriptor: Path, name: str, rows: int) -> None:
+        """Write sample rows of a dataset, the same each time."""
+        path = self._folder / name
+        with path.open("wb") as file:
+            file.writelines(sample_values.blocks(load(descriptor), rows, 1, 0))
+        path.chmod(0o644)
+
+    def stored(self, descriptor: Path, name: str, to: str) -> None:
+        """Write what the table holds of a file's rows, so that the server can load it by itself."""
+        with (self._folder / name).open("rb") as source, (self._folder / to).open("w", encoding="utf-8") as file:
+            header, buffer = read_header(source.read, dataset_of(descriptor))
+            file.write(",".join(column.name for column in header.columns) + "\n")
+            for block in read_blocks(source.read, header.layout, header.end, buffer):
+                file.writelines(",".join(map(_cell, row)) + "\n" for row in block.rows)
+        (self._folder / to).chmod(0o644)
+
     def _query(self, statement: str) -> None:
         with self._admin.cursor() as cursor:
             cursor.execute(statement)
+
+
+def _cell(value: str | None) -> str:
+    """Write a value as LOAD DATA INFILE reads it."""
+    return "\\N" if value is None else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _rows(rows: int, bad_share: float) -> Iterator[str]:
@@ -164,7 +222,7 @@ def compare(bench: Bench, options: Options) -> dict[str, Any]:
     with bench.link(options.round_trip) as link:
         for number in range(options.rounds):
             results = {method: bench.run(method, name) for method, name in files.items()}
-            results |= {title: bench.run(method, files[method], link.port) for title, method in remote.items()}
+            results |= {title: bench.run(method, files[method], port=link.port) for title, method in remote.items()}
             rounds.append(results)
             rates = "; ".join(f"{title} {numbers['rows_per_second']:,.0f}" for title, numbers in results.items())
             _print(f"round {number + 1} of {options.rounds}, rows a second: {rates}")
@@ -182,6 +240,44 @@ def compare(bench: Bench, options: Options) -> dict[str, Any]:
         "times_reference": ratio("importer", "reference"),
         "times_reference_remote": ratio("importer, remote", "reference, remote"),
     }
+
+
+def compare_datasets(bench: Bench, options: Options) -> dict[str, Any]:
+    """Run other datasets, gzip and the modes in turn, each with what it is compared with."""
+    bench.write("plain.csv", options.other_rows, BAD_SHARE)
+    bench.compress("plain.csv")
+    bench.sample(TYPED, "typed.csv", options.other_rows)
+    bench.stored(TYPED, "typed.csv", "typed-limit.csv")
+    bench.sample(KEYED, "keyed.csv", options.other_rows)
+    keyed: dict[str, Any] = {"method": "importer", "name": "keyed.csv", "descriptor": KEYED}
+    jobs: dict[str, dict[str, Any]] = {
+        "20 columns, limit": {"method": "limit", "name": "typed-limit.csv", "descriptor": TYPED},
+        "20 columns": {"method": "importer", "name": "typed.csv", "descriptor": TYPED},
+        "plain": {"method": "importer", "name": "plain.csv"},
+        "gzip": {"method": "importer", "name": "plain.csv.gz"},
+        "append, with a key": keyed,
+        "upsert, new rows": {**keyed, "mode": "upsert"},
+        "upsert, known rows": {**keyed, "mode": "upsert", "before": 1},
+        "replace, first": {**keyed, "mode": "replace"},
+        "replace, newer": {**keyed, "mode": "replace", "before": 1},
+    }
+    rounds = []
+    for number in range(options.rounds):
+        rounds.append({title: bench.run(**job) for title, job in jobs.items()})
+        rates = "; ".join(f"{title} {numbers['rows_per_second']:,.0f}" for title, numbers in rounds[-1].items())
+        _print(f"round {number + 1} of {options.rounds}, rows a second: {rates}")
+    medians = {
+        title: {key: statistics.median(each[title][key] for each in rounds) for key in rounds[0][title]}
+        for title in jobs
+    }
+    pairs = {"20 columns": "20 columns, limit", "gzip": "plain"} | {
+        title: "append, with a key" for title in jobs if title.startswith(("upsert", "replace"))
+    }
+    ratios = {
+        title: statistics.median(each[title]["rows_per_second"] / each[other]["rows_per_second"] for each in rounds)
+        for title, other in pairs.items()
+    }
+    return {"medians": medians, "ratios": ratios, "compared_with": pairs}
 
 
 def scale(bench: Bench, options: Options) -> list[Numbers]:
@@ -228,8 +324,18 @@ def report(results: dict[str, Any]) -> str:
         )
     remote = f"  the same, with {results['options']['round_trip']:g} ms a round trip:"
     growth = sizes[-1]["peak_memory_mib"] - sizes[0]["peak_memory_mib"]
+    others = results["datasets"]
+    for title, numbers in others["medians"].items():
+        lines.append(
+            f"{title:20}{numbers['rows_per_second']:>8,.0f}{numbers['cpu_microseconds_per_row']:>12.2f}"
+            f"{numbers['peak_memory_mib']:>10.1f}"
+        )
     lines += [
         "",
+        *(
+            f"{f'{title} / {others["compared_with"][title]}:':52}{ratio:.2f}{GOALS.get(title, '')}"
+            for title, ratio in others["ratios"].items()
+        ),
         f"importer / limit (LOAD DATA INFILE by the server):  {comparison['share_of_limit']:.2f}   (goal: 0.8)",
         f"importer / reference (INSERT and COMMIT per row):   {comparison['times_reference']:.0f}",
         f"{remote:52}{comparison['times_reference_remote']:.0f}   (goal: 100)",
@@ -243,6 +349,9 @@ def main() -> None:
     """Measure, print, and write results."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the importer's speed and memory.")
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the comparison (default: %(default)s)")
+    parser.add_argument(
+        "--other-rows", type=int, default=300_000, help="rows of other datasets, gzip, modes (default: %(default)s)"
+    )
     parser.add_argument("--reference-rows", type=int, default=5_000, help="default: %(default)s")
     parser.add_argument(
         "--round-trip", type=float, default=1.0, help="milliseconds of network latency (default: %(default)s)"
@@ -254,7 +363,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "bench" / "results" / "latest.json", help="the JSON")
     parser.add_argument("--plot", type=Path, help="an SVG of rate and memory over file size, such as docs/bench.svg")
     given = parser.parse_args()
-    options = Options(given.rows, given.reference_rows, given.round_trip, given.rounds, tuple(sorted(given.sizes)))
+    options = Options(
+        given.rows, given.other_rows, given.reference_rows, given.round_trip, given.rounds, tuple(sorted(given.sizes))
+    )
     # So that a signal, too, ends the server.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
@@ -271,6 +382,7 @@ def main() -> None:
                 "mysql": bench.version(),
                 "options": asdict(options),
                 "comparison": compare(bench, options),
+                "datasets": compare_datasets(bench, options),
                 "sizes": scale(bench, options),
             }
         results["cold_start"] = cold_start(folder)

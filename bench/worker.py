@@ -1,4 +1,4 @@
-"""Loads one file with one method, in a process of its own so that its memory can be measured.
+"""Loads files with one method, in a process of its own so that its memory can be measured: the last one is measured.
 
 Reads a job as JSON from standard input, prints its measurements as JSON.
 """
@@ -8,25 +8,32 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pymysql
 import yaml
 
-from csv_importer.datasets import Dataset, Datasets
+from csv_importer.datasets import Dataset, Datasets, Mode
 from csv_importer.importer import Importer, Result
 from csv_importer.mysql import MySqlDatabase
 from csv_importer.objects import ObjectVersion
 from csv_importer.ports import Credentials
 
-DESCRIPTOR = Path(__file__).parents[1] / "datasets" / "customer.yaml"
-DATASET = Dataset.of(yaml.safe_load(DESCRIPTOR.read_text(encoding="utf-8")))
-NAMES = [column.name for column in DATASET.columns]
+CUSTOMER = Path(__file__).parents[1] / "datasets" / "customer.yaml"
+
+
+def dataset_of(descriptor: Path) -> Dataset:
+    """Read a descriptor, whatever the keys of its objects."""
+    return replace(Dataset.of(yaml.safe_load(descriptor.read_text(encoding="utf-8"))), key_prefix="")
+
+
+NAMES = [column.name for column in dataset_of(CUSTOMER).columns]
 
 
 class Job:
-    """The file to load, and the database to load it into."""
+    """The file to load, its dataset, and the database to load it into."""
 
     def __init__(self, **values: Any) -> None:
         """Take the job's values."""
@@ -34,6 +41,7 @@ class Job:
         self.ca_file = Path(values["ca_file"])
         self.file = Path(values["file"])
         self.server_file = str(values["server_file"])
+        self.dataset = replace(dataset_of(Path(values["descriptor"])), mode=Mode(values["mode"]))
 
     def connect(self, **options: Any) -> "pymysql.Connection[pymysql.cursors.Cursor]":
         """Connect as the importer does."""
@@ -54,11 +62,13 @@ class Job:
 def limit(job: Job) -> int:
     """Let the server load a file from its own disk: nothing is sent, validated or recorded."""
     connection = job.connect()
+    names = ", ".join(column.name for column in job.dataset.columns)
+    stamp = "import_file = 'limit'" + (", import_id = 1" if job.dataset.import_id else "")
     with connection.cursor() as cursor:
         rows = cursor.execute(
-            f"LOAD DATA INFILE '{job.server_file}' INTO TABLE customer CHARACTER SET utf8mb4"
+            f"LOAD DATA INFILE '{job.server_file}' INTO TABLE {job.dataset.table} CHARACTER SET utf8mb4"
             " FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' LINES TERMINATED BY '\\n' IGNORE 1 LINES"
-            f" ({', '.join(NAMES)}) SET import_file = 'limit'"
+            f" ({names}) SET {stamp}"
         )
     connection.commit()
     connection.close()
@@ -118,7 +128,7 @@ class _Secret:
 def importer(job: Job) -> int:
     """Load with the importer: full validation, rejects, ledger, 50,000 rows per transaction."""
     importer = Importer(
-        datasets=Datasets((DATASET,)),
+        datasets=Datasets((job.dataset,)),
         store=_FileStore(job.file),
         database=MySqlDatabase(_Secret(job.credentials), job.ca_file, "bench"),
         time_left=lambda: 3600.0,
@@ -146,6 +156,8 @@ def main() -> None:
     """Run one job."""
     job = json.load(sys.stdin)
     method = METHODS[job.pop("method")]
+    for _ in range(job.pop("before")):
+        method(Job(**job))
     began, cpu = time.perf_counter(), time.process_time()
     rows = method(Job(**job))
     seconds = time.perf_counter() - began
