@@ -248,7 +248,7 @@ class BaseField:
         self._judged[0] = (), {}
         if block is not values:
             texts = self._judge(values)[1]
-        return [texts.get(value, value) for value in values] if texts else values
+        return list(map(texts.get, values, values)) if texts else values
 
     def _judge(self, values: Sequence[str]) -> tuple[Mapping[str, str], Mapping[str, str | None]]:
         """Return the bad values with the reasons, and what is stored for those not stored as they stand."""

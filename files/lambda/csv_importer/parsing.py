@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from csv_importer.dialects import RFC4180, UTF8, Dialect, Encoding
 from csv_importer.fields import Column
@@ -187,6 +187,9 @@ class Block:
         return Reject(line, None, reason, _raw(text, self._raw_length))
 
 
+_NULLS: Mapping[object, Any] = {None: NULL}
+
+
 type _Stored = Sequence[Sequence[str | None]]
 """What is stored, column by column."""
 
@@ -196,9 +199,9 @@ def _escaped(values: Sequence[str | None]) -> Sequence[str]:
     texts = [value for value in values if value is not None]
     joined = "".join(texts)
     plain = not any(character in joined for character in SEPARATORS)
-    if plain and len(texts) == len(values):
-        return texts
-    return [NULL if value is None else value if plain else value.translate(_ESCAPES) for value in values]
+    if not plain:
+        return [NULL if value is None else value.translate(_ESCAPES) for value in values]
+    return texts if len(texts) == len(values) else list(map(_NULLS.get, values, values))
 
 
 def read_blocks(  # noqa: PLR0913 - two by name
