@@ -10,6 +10,8 @@ from typing import Any
 
 from playbook_runner import PROJECT, run_playbook
 
+from ansible_collections.csv_to_aurora.importer.plugins.action.csv_import_wait import progress
+
 from .conftest import PASSWORD, Database
 from .files import GOOD, MemoryStore, lines_of, version_of
 
@@ -104,3 +106,9 @@ def test_a_client_that_cannot_log_in_is_said(database: Database, tmp_path: Path)
     assert "The ledger cannot be read from the app host localhost:" in text
     assert "Access denied" in text
     assert "ansible-playbook playbooks/configure.yml" in text
+
+
+def test_the_progress_of_a_compressed_file_is_not_a_share_of_it() -> None:
+    row = {"status": "running", "rows_loaded": 1000, "rows_rejected": 0, "byte_offset": 52_000, "size_bytes": 10_000}
+    assert progress(row, 2) == "running: 1,000 rows loaded, 0 rejected, 520 % of the file (2 s)"
+    assert progress(row, 2, compressed=True) == "running: 1,000 rows loaded, 0 rejected, 52,000 bytes read (2 s)"

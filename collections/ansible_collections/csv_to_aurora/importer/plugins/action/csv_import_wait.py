@@ -27,14 +27,18 @@ _QUERY = """
 _ENDED = ("succeeded", "failed")
 
 
-def progress(row: dict[str, Any] | None, waited: float) -> str:
-    """Return one human-readable line about the progress of the import, after ``waited`` seconds."""
+def progress(row: dict[str, Any] | None, waited: float, *, compressed: bool = False) -> str:
+    """Return one human-readable line about the progress of the import, after ``waited`` seconds.
+
+    The position in a compressed object is one in its content, of which nobody knows the size.
+    """
     if row is None:
         return f"waiting for the import to begin ({waited:.0f} s)"
-    share = 100 * int(row["byte_offset"]) / int(row["size_bytes"]) if int(row["size_bytes"]) else 100
+    offset, size = int(row["byte_offset"]), int(row["size_bytes"])
+    share = f"{100 * offset / size if size else 100:.0f} % of the file"
     return (
         f"{row['status']}: {int(row['rows_loaded']):,} rows loaded, "
-        f"{int(row['rows_rejected']):,} rejected, {share:.0f} % of the file ({waited:.0f} s)"
+        f"{int(row['rows_rejected']):,} rejected, {f'{offset:,} bytes read' if compressed else share} ({waited:.0f} s)"
     )
 
 
@@ -69,6 +73,7 @@ class ActionModule(ActionBase):
         query = _QUERY.format(**{name: _literal(str(value)) for name, value in version.items()})
         timeout = float(arguments.get("timeout", 900))
         interval = float(arguments.get("interval", 2))
+        compressed = str(version["key"]).lower().endswith(".csv.gz")
         after_attempt = int(arguments.get("after_attempt", 0))
 
         started = moved = time.monotonic()
@@ -86,10 +91,11 @@ class ActionModule(ActionBase):
                 seen, moved = state, now
             if now - moved > timeout:
                 raise AnsibleActionFail(
-                    f"No progress for {timeout:.0f} s: {progress(row, now - started)}. Read the log of the function.",
+                    f"No progress for {timeout:.0f} s: {progress(row, now - started, compressed=compressed)}."
+                    " Read the log of the function.",
                     result={"csv_import": row or {}},
                 )
-            line = progress(row, now - started)
+            line = progress(row, now - started, compressed=compressed)
             if line != shown:
                 Display().display(f"  {version['key']}: {line}")
                 shown = line
