@@ -359,6 +359,14 @@ def test_a_header_that_does_not_match_the_fields_is_refused(match: str, line: st
     assert reason in refusal(f"{line}\n1,2,3\n".encode(), dataset(fields=FIELDS, fieldsMatch=match))
 
 
+def test_a_message_names_a_bounded_number_of_columns() -> None:
+    fields = [{"name": f"c{place}", "type": "integer"} for place in range(200)]
+    reason = refusal(b"x\n", dataset(fields=fields))
+    assert reason.endswith("c28, c29, 170 others")
+    reason = refusal(b"title\nx\n", dataset({"headerRows": [2]}, fields=fields))
+    assert reason.startswith("no header: line 2 names none of the columns c0, c1,")
+
+
 @pytest.mark.parametrize("match", ["superset", "partial"])
 def test_a_file_may_not_lack_what_is_required_and_has_no_default(match: str) -> None:
     fields = [*FIELDS, {"name": "d", "constraints": {"required": True}}]

@@ -76,13 +76,18 @@ class Encoding:
         return self.codec == "utf-8"
 
     @property
+    def has_controls(self) -> bool:
+        """Whether it is a part of ISO 8859."""
+        return self.codec.startswith("iso8859")
+
+    @property
     def undefined(self) -> re.Pattern[str]:
         """What matches the characters of a decoded text that stand for bytes which are not of this encoding.
 
         ISO 8859 leaves 0x80 to 0x9F to control characters, which no text has; where they occur, the file is in
         windows-1252, most likely, and what would be stored is not what was meant.
         """
-        return _SURROGATE_OR_CONTROL if self.codec.startswith("iso8859") else _SURROGATE
+        return _SURROGATE_OR_CONTROL if self.has_controls else _SURROGATE
 
     def decode(self, data: bytes) -> str:
         """Decode bytes; what is not of this encoding becomes lone surrogates, which no valid text holds."""
@@ -95,7 +100,7 @@ class Encoding:
             UnicodeDecodeError: Some are not of this encoding.
         """
         text = data.decode(self.codec)
-        if not self.is_utf8 and not text.isascii() and (found := self.undefined.search(text)):
+        if self.has_controls and not text.isascii() and (found := self.undefined.search(text)):
             raise UnicodeDecodeError(self.name, data, found.start(), found.end(), "a control character")
         return text
 

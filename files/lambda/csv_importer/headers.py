@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -35,6 +36,8 @@ _SEPARATOR_LINE = re.compile(r'"?sep=([^\r\n])"?[\r\n]*', re.IGNORECASE)
 """Excel's own first line, which says what the delimiter is."""
 
 _COMMON_DELIMITERS = ",;\t|"
+_MOST_NAMES = 30
+"""Names of columns in a message."""
 
 _MAY_HAVE_MORE = (FieldsMatch.SUBSET, FieldsMatch.PARTIAL)
 _MAY_HAVE_FEWER = (FieldsMatch.SUPERSET, FieldsMatch.PARTIAL)
@@ -124,6 +127,8 @@ class _Start:
         self._encoding = dataset.encoding
         self._grammar = grammar_of(dataset.dialect)
         self._limits = limits
+        rows = dataset.dialect.header_rows
+        self._where = f"line {' or '.join(map(str, rows))}" if rows else "the first line"
         # What is longer than the longest record is no header.
         self._window = buffer[start : start + limits.max_record_bytes]
         self._is_cut = len(buffer) - start > limits.max_record_bytes
@@ -224,7 +229,7 @@ class _Start:
         """
         if self._encoding.undefined.search(text):
             raise FileRefused(
-                f"the first line is not {self._encoding.name} text: it looks like {guess(self._window)} (encoding)"
+                f"{self._where} is not {self._encoding.name} text: it looks like {guess(self._window)} (encoding)"
             )
         if not text:
             return []
@@ -235,7 +240,7 @@ class _Start:
         except (csv.Error, ValueError):
             pass
         self._check_names(text)
-        raise FileRefused("the quotes in the first line are not those of CSV, or of the dataset's dialect")
+        raise FileRefused(f"the quotes in {self._where} are not those of CSV, or of the dataset's dialect")
 
     def _matched(self, names: Sequence[str]) -> Layout:
         """Map the names of a header to columns: neither case nor spaces around them matter.
@@ -244,30 +249,36 @@ class _Start:
             FileRefused: They are not those that the dataset asks for.
         """
         dataset, match = self._dataset, self._dataset.fields_match
-        known = {name: dataset.columns[place] for name, place in dataset.headers.items()}
         folded = [name.strip().casefold() for name in names]
-        fields = tuple(known.get(name) for name in folded)
-        wanted = ", ".join(column.name for column in dataset.columns)
-        if not any(fields):
+        places = [dataset.headers.get(name) for name in folded]
+        times = Counter(places)
+        wanted = _listed(dataset.columns)
+        if not times.keys() - {None}:
             self._check_names(self._grammar.delimiter.join(names))
             # The line may be a row of personal data: it is not quoted.
-            raise FileRefused(f"no header: the first line names none of the columns {wanted}")
-        absent = tuple(column for column in dataset.columns if column not in fields)
+            raise FileRefused(f"no header: {self._where} names none of the columns {wanted}")
+        absent = tuple(column for place, column in enumerate(dataset.columns) if place not in times)
         demanded = absent if match not in _MAY_HAVE_FEWER else tuple(filter(_is_demanded, absent))
-        unknown = [] if match in _MAY_HAVE_MORE else [name for name in dict.fromkeys(folded) if name not in known]
+        unknown = (
+            [] if match in _MAY_HAVE_MORE else [name for name in dict.fromkeys(folded) if name not in dataset.headers]
+        )
         errors = [
             f"{error} {', '.join(repr(name[:64]) for name in found[:10])}"
             for error, found in (
                 ("missing columns:", [column.name for column in demanded]),
                 ("unknown columns:", unknown),
-                ("columns given twice:", [column.name for column in dataset.columns if fields.count(column) > 1]),
+                (
+                    "columns given twice:",
+                    [column.name for place, column in enumerate(dataset.columns) if times[place] > 1],
+                ),
             )
             if found
         ]
-        if not errors and match is FieldsMatch.EXACT and fields != dataset.columns:
+        if not errors and match is FieldsMatch.EXACT and places != [*range(len(dataset.columns))]:
             errors = ["the columns are in another order"]
         if errors:
             raise FileRefused(f"wrong header: {'; '.join(errors)}. It has to name {_DEMANDS[match].format(wanted)}")
+        fields = tuple(None if place is None else dataset.columns[place] for place in places)
         return Layout(fields, absent, dataset.dialect, dataset.encoding)
 
     def _check_names(self, line: str) -> None:
@@ -321,8 +332,7 @@ class _Start:
         absent = columns[width:]
         demanded = absent if match not in _MAY_HAVE_FEWER else tuple(filter(_is_demanded, absent))
         if demanded:
-            names = ", ".join(column.name for column in demanded)
-            raise FileRefused(f"the first row has {width} fields: it lacks {names}")
+            raise FileRefused(f"the first row has {width} fields: it lacks {_listed(demanded)}")
         fields = (*columns[:width], *[None] * (width - len(columns)))
         return Layout(fields, absent, dataset.dialect, dataset.encoding)
 
@@ -343,6 +353,12 @@ class _Start:
                 f"no row in the first {self._limits.max_record_bytes} bytes tells how many columns there are"
             )
         return width
+
+
+def _listed(columns: Sequence[Column]) -> str:
+    """Name columns: the first ones, where there are many."""
+    names = [column.name for column in columns]
+    return ", ".join([*names[:_MOST_NAMES], *([f"{len(names) - _MOST_NAMES} others"] if names[_MOST_NAMES:] else [])])
 
 
 def _is_demanded(column: Column) -> bool:
