@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -19,7 +20,7 @@ import field_types
 HEAD_BYTES = 1 << 20
 HEAD_ROWS = 20_000
 
-SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+DELIMITERS = (",", ";", "\t", "|")
 _BOM = b"\xef\xbb\xbf"
 _SIGNATURES = (
     (b"PK\x03\x04", "a zip archive or an Excel workbook (xlsx)", "save the sheet as CSV UTF-8, or unpack it"),
@@ -56,6 +57,13 @@ _SIGNS = frozenset("€£§°«»–—’‘“”„…·¿¡ªº²³½µ®©�
 
 _BACKSLASHES = " (the standard doubles a quote within a value, and knows no backslash before it)"
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_SEPARATOR_LINE = re.compile(r'"?sep=([^\r\n])"?[\r\n]*', re.IGNORECASE)
+"""Excel's own first line, which says what the delimiter is."""
+
+_DOUBTS = {
+    True: "the first record is taken for the header; if it is a row, its values are in this file now: see --header",
+    False: "the first record is taken for a row, and may be the header: see --header",
+}
 _QUOTED = re.compile("(?s)'.*'")
 
 
@@ -152,62 +160,66 @@ def read_head(
         OSError: It cannot be read.
     """
     content, packed, whole = _content(path)
-    guessed = False
-    if encoding is None:
-        encoding, guessed = _encoding(content.removeprefix(_BOM))
-    try:
-        text = content.decode("utf-8-sig" if encoding == "utf-8" else encoding, "surrogateescape")
-    except LookupError:
-        raise HeadRefused(f"{encoding!r} is no encoding that Python knows") from None
+    text, encoding, guessed = _decoded(content, encoding)
     lines = list(io.StringIO(text, newline=""))
-    start = 0
-    if lines and lines[0].rstrip("\r\n").lower().startswith("sep=") and len(lines[0].rstrip("\r\n")) == 5:
-        delimiter = delimiter or lines[0][4]
-        start = 1
-    dialect = _dialect(lines, start, delimiter)
+    separator = _SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
+    start = 1 if separator else 0
+    dialect = _dialect(lines, start, delimiter or (separator[1] if separator else None))
     records, broken = _records(lines, start, dialect, whole=whole)
     width = _width(records)
     noted = [record for record in records if record.fields[0].startswith("#")]
     if noted and not dialect.comment and all(len(record.fields) != width for record in noted):
         dialect = replace(dialect, comment="#")
         records, broken = _records(lines, start, dialect, whole=whole)
-    all_records = len(records)
+    whole = whole and len(records) <= HEAD_ROWS + 1
     records = records[: HEAD_ROWS + 1]
-    fitting = [record for record in records if len(record.fields) == width]
-    readable = [record for record in fitting if not any(map(_SURROGATE.search, record.fields))]
+    rows = [record for record in records if len(record.fields) == width and not _unreadable(record)]
+    if not rows:
+        raise HeadRefused("it holds no record: a header at least is needed to name its columns")
+    votes = _header_votes(rows) if header is None else (2 if header else -2)
+    names = _commented_names(lines, records[0].line, dialect, width)
+    if 0 <= votes < 2 and (names or rows[0] is not records[0]):
+        votes = -2 if names else -1
+    names_columns = votes >= 0
+    # What is before the header is skipped.
+    before = records.index(rows[0]) if names_columns else 0
     faults = {
-        "another number of fields": len(records) - len(fitting),
-        f"bytes that are not {encoding}": len(fitting) - len(readable),
+        "another number of fields": sum(len(record.fields) != width for record in records[before:]),
+        f"bytes that are not {encoding}": sum(
+            len(record.fields) == width and _unreadable(record) for record in records[before:]
+        ),
         "broken quotes" + (_BACKSLASHES if '\\"' in text else ""): broken,
     }
-    fitting = readable
-    if not fitting:
-        raise HeadRefused("it holds no record: a header at least is needed to name its columns")
-    votes = _header_votes(fitting) if header is None else (1 if header else -1)
-    has_header, doubt = votes >= 0, None
-    names: Sequence[str] = ()
-    if header is None and -2 < votes < 2:
-        doubt = (
-            "the first record is taken for the header, and may be a row: see --header"
-            if has_header
-            else "the first record is taken for a row, and may be the header: see --header"
-        )
-    if not has_header:
-        names = _commented_names(lines, fitting[0].line, dialect, width)
     return Head(
         content=content,
         encoding=encoding,
         guessed=guessed,
         packed=packed,
         dialect=dialect,
-        header=fitting[0] if has_header else None,
-        headed=has_header and fitting[0] is not records[0],
-        header_doubt=doubt,
-        names=names,
-        rows=fitting[1 if has_header else 0 :],
+        header=rows[0] if names_columns else None,
+        headed=before > 0,
+        header_doubt=_DOUBTS[names_columns] if -2 < votes < 2 else None,
+        names=() if names_columns else names,
+        rows=rows[1 if names_columns else 0 :],
         faults={what: count for what, count in faults.items() if count},
-        whole=whole and len(records) == all_records,
+        whole=whole,
     )
+
+
+def _decoded(content: bytes, encoding: str | None) -> tuple[str, str, bool]:
+    """Return the text, its encoding, and whether that is a guess. What is not of it becomes lone surrogates."""
+    guessed = False
+    if encoding is None:
+        encoding, guessed = _encoding(content.removeprefix(_BOM))
+    try:
+        codec = codecs.lookup(encoding).name
+        return content.decode("utf-8-sig" if codec == "utf-8" else codec, "surrogateescape"), encoding, guessed
+    except LookupError:
+        raise HeadRefused(f"{encoding!r} is no encoding that Python knows") from None
+
+
+def _unreadable(record: Record) -> bool:
+    return any(map(_SURROGATE.search, record.fields))
 
 
 def _content(path: Path) -> tuple[bytes, bool, bool]:
@@ -350,13 +362,17 @@ def _records(lines: Sequence[str], start: int, dialect: Dialect, *, whole: bool)
 
 def _dialect(lines: Sequence[str], start: int, delimiter: str | None) -> Dialect:
     """Find the dialect under which the records have the same number of fields, and most columns a type."""
-    comment = _comment(lines, start, [delimiter] if delimiter else [*SEPARATOR_NAMES])
-    escapes = (None, "\\") if any("\\" in line or '"' in line for line in lines) else (None,)
+    comment = _comment(lines, start, [delimiter] if delimiter else DELIMITERS)
+    quotes: list[tuple[str, str | None]] = [('"', None)]
+    if any("'" in line for line in lines):
+        quotes.append(("'", None))
+    if any("\\" in line or '"' in line for line in lines):
+        quotes.append(('"', "\\"))
     best, best_score = Dialect(delimiter or ",", comment=comment), (0.0, 0.0)
     candidates = [
-        Dialect(separator, escape=escape, skip_space=space, comment=comment)
-        for separator in ([delimiter] if delimiter else SEPARATOR_NAMES)
-        for escape in escapes
+        Dialect(separator, quote=quote, escape=escape, skip_space=space, comment=comment)
+        for separator in ([delimiter] if delimiter else DELIMITERS)
+        for quote, escape in quotes
         for space in (False, True)
     ]
     for candidate in candidates:
@@ -376,14 +392,16 @@ def _score(candidate: Dialect, records: Sequence[Record], broken: int) -> tuple[
         return 0, 0
     widths = Counter(len(record.fields) for record in records)
     width, fitting = widths.most_common(1)[0]
-    if width == 1 or len(records[0].fields) != width:
+    share = fitting / (len(records) + broken)
+    if width == 1 or share < 0.5:
         return 0, 0
     rows = [record.fields for record in records[1:200] if len(record.fields) == width]
     if candidate.escape and sum(map(_has_quotes, rows)) * 4 > len(rows):
         # These quotes are around fields, and backslashes within them: the standard has no such dialect.
         return 0, 0
     typed = sum(field_types.is_typed(values) for values in zip(*rows, strict=True))
-    return round(fitting / (len(records) + broken), 2), typed / width
+    # A header has as many fields as the rows.
+    return round(share, 2) if len(records[0].fields) == width else share / 2, typed / width
 
 
 def _refined(dialect: Dialect, records: Sequence[Record]) -> Dialect:
@@ -453,6 +471,7 @@ def _header_votes(records: Sequence[Record]) -> int:
         elif name in present:
             votes -= 1
         else:
-            alike = len(present) > 4 and len(set(map(len, present))) == 1 and len(name) != len(present[0])
-            votes += alike or len(set(present)) * 2 <= len(present)
+            alike = len(present) > 3 and len(set(map(len, present))) == 1
+            votes += 1 if len(set(present)) * 2 <= len(present) else 0
+            votes += (1 if len(name) != len(present[0]) else -1) if alike else 0
     return votes

@@ -357,7 +357,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HeadRefused as error:
         return _failed(f"Nothing is proposed for {options.csv}: {error}.")
     except DescriptorInvalid as error:
-        return _failed(f"Nothing is proposed for {options.csv}: the importer does not read such files.\n{error}")
+        return _failed(f"Nothing is proposed for {options.csv}: its descriptor would be refused.\n{error}")
     except OSError as error:
         return _failed(f"{error.filename}: {error.strerror}.")
     _report(proposal, shown, head, reading)
@@ -409,8 +409,7 @@ def _report(proposal: Proposal, shown: str, head: Head, reading: Reading) -> Non
     if reading.refused:
         says = f"the importer refuses {part}: {reading.refused}"
     else:
-        rows = f"{loaded:,} of {loaded + rejected:,} rows" if rejected else f"all {loaded:,} rows"
-        says = f"the importer takes {rows} of {part}"
+        says = f"the importer takes {loaded:,} of {_counted(loaded + rejected, 'row')} of {part}"
     print(f"{shown}: proposed. Under it, {says}.", file=sys.stderr)
     for reject in reading.rejects[:5]:
         where = f", {reject.column}" if reject.column else ""

@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "files/lambda"))
 
 from csv_importer import fields
 from csv_importer.datasets import Dataset
+from csv_importer.dialects import Dialect
 from csv_importer.fields import BaseField
 
 type Descriptor = Mapping[str, Any]
@@ -69,61 +70,58 @@ class Format:
     """How a file of the dataset is written.
 
     Attributes:
-        codec: The encoding.
-        delimiter: What is between values.
-        quote: What is around values that need it; None where there are none.
-        escape: What is before a character without its meaning, where there are no quotes.
+        dialect: Its dialect.
+        codec: Its encoding.
         line_end: What ends a line.
-        header: Whether the first line has the names.
-        comment: What a line begins with that is no row; empty for nothing.
     """
 
+    dialect: Dialect
     codec: str
-    delimiter: str
-    quote: str | None
-    escape: str | None
     line_end: str
-    header: bool
-    comment: str
 
     @classmethod
-    def of(cls, descriptor: Descriptor) -> Format:
-        """Read the dialect and the encoding of a descriptor.
+    def of(cls, dataset: Dataset, descriptor: Descriptor) -> Format:
+        """Read the dialect and the encoding of a dataset.
 
         Raises:
             SampleRefused: Nothing is generated in such a dialect.
         """
-        dialect = descriptor.get("dialect", {})
-        if dialect.get("headerRows", [1]) != [1] or dialect.get("commentRows"):
-            raise SampleRefused("dialect: headerRows and commentRows are not supported for sample data")
-        escape = dialect.get("escapeChar")
-        return cls(
-            codecs.lookup(descriptor.get("encoding", "utf-8")).name,
-            dialect.get("delimiter", ","),
-            None if escape else dialect.get("quoteChar", '"'),
-            escape,
-            dialect.get("lineTerminator", "\n"),
-            dialect.get("header", True),
-            dialect.get("commentChar", ""),
-        )
+        form = cls(dataset.dialect, dataset.encoding.codec, descriptor.get("dialect", {}).get("lineTerminator", "\n"))
+        if len(form.dialect.header_rows) > 1 or any(row > form.lines_before for row in form.dialect.comment_rows):
+            raise SampleRefused(
+                "dialect: sample data has one headerRow at most, and no commentRows below it or among the rows"
+            )
+        return form
+
+    @property
+    def lines_before(self) -> int:
+        """How many lines there are before the header, or before the rows where there is none."""
+        if self.dialect.header_rows:
+            return self.dialect.header_rows[0] - 1
+        return next(line for line in numbers_from() if line + 1 not in self.dialect.comment_rows)
 
     @cached_property
     def special(self) -> re.Pattern[str]:
         """What a value needs quotes for, or an escape character before."""
-        begins = "".join(f"|^{re.escape(text)}" for text in (self.comment, " ") if text)
-        return re.compile(f"[{re.escape(self.delimiter + (self.quote or self.escape or ''))}\\r\\n]{begins}")
+        marks = self.dialect.delimiter + (self.dialect.quote or self.dialect.escape or "")
+        begins = "".join(f"|^{re.escape(text)}" for text in (self.dialect.comment, " ") if text)
+        return re.compile(f"[{re.escape(marks)}\\r\\n]{begins}")
 
     def written(self, text: str) -> str:
         """Return a value as it stands in a file."""
         if not self.special.search(text):
             return text
-        if self.quote:
-            return self.quote + text.replace(self.quote, self.quote * 2) + self.quote
-        return self.special.sub(lambda found: f"{self.escape}{found[0]}", text)
+        quote = self.dialect.quote
+        if quote:
+            return quote + text.replace(quote, quote * 2) + quote
+        return self.special.sub(lambda found: f"{self.dialect.escape}{found[0]}", text)
 
     def holds(self, text: str) -> bool:
         """Tell whether a file can hold a value."""
-        if not self.quote and ("\n" in text or "\r" in text):
+        quote = self.dialect.quote
+        if not quote and ("\n" in text or "\r" in text or text.startswith(" ")):
+            return False
+        if quote and quote in text and not self.dialect.double_quote:
             return False
         try:
             text.encode(self.codec)
@@ -366,13 +364,15 @@ class _Column:
         Args:
             first: The number that a key begins with.
         """
-        seen: set[str] = set()
         source = iter(self._numbered(first))
+        seen: set[str] = set()
         in_vain = 0
         while in_vain < 20 and (chunk := list(islice(source, 1000))):
-            found = [text for text in self.good(chunk) if text not in seen]
+            found = self.good(chunk)
+            if not self._differs:
+                found = [text for text in found if text not in seen]
+                seen.update(found)
             in_vain = 0 if found else in_vain + 1
-            seen.update(found)
             yield from found
 
     def bad(self) -> list[str]:
@@ -584,28 +584,36 @@ class _Column:
             return json.dumps([self._random.randint(1, 100) for _ in range(size)])
         return json.dumps({name: self._random.randint(1, 100) for name in _names(size)})
 
+    @property
+    def _differs(self) -> bool:
+        """Whether no two of the numbered values are the same."""
+        column = self.column
+        if column.allowed is not None:
+            return False
+        if isinstance(column, fields.StringField):
+            return not column.pattern and not isinstance(column, fields.UuidField)
+        if isinstance(column, fields.DateField):
+            return not column.pattern or "%Y" in column.pattern
+        return isinstance(column, fields.IntegerField)
+
     def _numbered(self, first: int) -> Iterator[str]:
         """Generate values of which each is another one, or may be."""
         column = self.column
-        if column.allowed is not None or isinstance(column, fields.BooleanField):
-            yield from self._plausible()
-            return
-        if isinstance(column, fields.IntegerField):
+        if isinstance(column, fields.IntegerField) and column.allowed is None:
             lowest, highest = max(column.lowest, 1) if column.highest >= 1 else column.lowest, column.highest
             begin = lowest + first if lowest + first + KEYS_PER_SEED <= highest else lowest
             yield from map(self._number, map(Decimal, range(begin, highest + 1)))
             yield from map(self._number, map(Decimal, range(column.lowest, begin)))
-        elif isinstance(column, fields.DateField):
-            begin_day, last = self._days()
-            after = range((last - begin_day).days + 1)
-            before = range(-1, (EARLIEST - begin_day).days - 1, -1)
-            yield from (self._moment(begin_day + dt.timedelta(days=day)) for days in (after, before) for day in days)
-        elif isinstance(column, fields.StringField) and not column.pattern and type(column) is not fields.UuidField:
+        elif isinstance(column, fields.DateField) and column.allowed is None:
+            day, last = self._days()
+            after, before = range((last - day).days + 1), range(-1, (EARLIEST - day).days - 1, -1)
+            yield from (self._moment(day + dt.timedelta(days=days)) for days in (*after, *before))
+        elif isinstance(column, fields.StringField) and self._differs:
             yield from self._numbered_texts(first)
-        elif not (isinstance(column, fields.StringField) and column.pattern):
-            yield from self._plausible()
-        else:
+        elif isinstance(column, fields.StringField) and column.pattern and column.allowed is None:
             yield from self._matching()
+        else:
+            yield from self._plausible()
 
     def _numbered_texts(self, first: int) -> Iterator[str]:
         """Generate texts with a number in each; none of them ends in another digit before that."""
@@ -619,7 +627,7 @@ class _Column:
             stem = stems[number % len(stems)]
             if isinstance(self.column, fields.EmailField):
                 local, _, domain = stem.partition("@")
-                yield f"{local}{number}@{domain}"
+                yield f"{local.rstrip('0123456789')}{number}@{domain}"
             elif len(str(number)) > longest:
                 return
             else:
@@ -705,7 +713,7 @@ class Row:
 
     def line(self, values: Sequence[str]) -> bytes:
         """Return a line of values as they are written."""
-        return self.form.delimiter.join(values).encode(self.form.codec)
+        return self.form.dialect.delimiter.join(values).encode(self.form.codec)
 
 
 type Spoiler = Callable[[Row, random.Random], bytes]
@@ -726,7 +734,7 @@ class Generator:
             SampleRefused: No rows can be generated.
         """
         dataset = Dataset.of(descriptor)
-        self.form = Format.of(descriptor)
+        self.form = Format.of(dataset, descriptor)
         self.random = random.Random(f"{seed} {dataset.name}")  # noqa: S311 - sample data is not secret
         self._names = [column.name for column in dataset.columns]
         self._columns = [
@@ -743,8 +751,9 @@ class Generator:
     @property
     def header(self) -> bytes:
         """The lines before the rows."""
-        line = self.form.delimiter.join(map(self.form.written, self._names)) + self.form.line_end
-        return line.encode(self.form.codec) if self.form.header else b""
+        form = self.form
+        names = form.dialect.delimiter.join(map(form.written, self._names)) + form.line_end
+        return (form.lines_before * form.line_end + (names if form.dialect.header else "")).encode(form.codec)
 
     def _keys(self, dataset: Dataset) -> set[str]:
         """Choose the columns whose values differ, one of each key: that which can have most values."""
@@ -853,7 +862,7 @@ def blocks(descriptor: Descriptor, rows: int, seed: int, bad: int) -> Iterator[b
     for start in range(0, rows, BLOCK_ROWS):
         count = min(BLOCK_ROWS, rows - start)
         found = generator.rows(count)
-        lines = list(map(form.delimiter.join, found))
+        lines = list(map(form.dialect.delimiter.join, found))
         places = source.sample(range(count), share(bad - spoiled, rows - start, count, source))
         if not places:
             yield (form.line_end.join(lines) + form.line_end).encode(form.codec)

@@ -337,7 +337,7 @@ def test_command_writes_a_descriptor_and_says_what_is_next(orders: Path, tmp_pat
     result = run("--name", "orders", "--output", str(target), str(orders))
     assert (result.returncode, result.stdout) == (0, "")
     assert descriptors.load(target)["name"] == "orders"
-    assert f"{target}: proposed. Under it, the importer takes all 2 rows of the file." in result.stderr
+    assert f"{target}: proposed. Under it, the importer takes 2 of 2 rows of the file." in result.stderr
     assert "stack_datasets" in result.stderr
     to_stdout = run("--name", "orders", "--output", "-", str(orders))
     assert (to_stdout.returncode, to_stdout.stdout) == (0, target.read_text(encoding="utf-8"))
@@ -391,3 +391,115 @@ def test_an_encoding_that_does_not_exist_is_named(orders: Path) -> None:
     result = run("--name", "orders", "--output", "-", "--encoding", "klingon", str(orders))
     assert result.returncode == 1
     assert "'klingon' is no encoding that Python knows" in result.stderr
+
+
+def test_a_german_file_of_excel(proposal_for: Propose) -> None:
+    text = (
+        "sep=;\r\nid;Größe;Straße;Umsatz;Tag;aktiv\r\n"
+        '1;1,85;"Am ""Ring"" 3";1.234,50;31.12.2023;ja\r\n2;1,7;Königsweg 7;12,00;01.02.2024;nein\r\n'
+    )
+    descriptor, proposal, reading = proposal_for(text.encode("cp1252"))
+    assert (descriptor["encoding"], descriptor["dialect"]["delimiter"]) == ("windows-1252", ";")
+    assert [(field["name"], field.get("title"), field["type"]) for field in descriptor["schema"]["fields"]] == [
+        ("things_id", "id", "integer"),
+        ("grosse", "Größe", "number"),
+        ("strasse", "Straße", "string"),
+        ("umsatz", None, "number"),
+        ("tag", None, "date"),
+        ("aktiv", None, "boolean"),
+    ]
+    assert [text for _, text in proposal.doubts] == [
+        "windows-1252 is a guess: look at letters beyond ASCII in the file"
+    ]
+    assert (reading.refused, reading.loaded, reading.rejects) == (None, 2, [])
+
+
+@pytest.mark.parametrize(
+    ("content", "dialect", "names"),
+    [
+        ("a|b\n1|x\n2|y\n", {"delimiter": "|"}, ["a", "b"]),
+        ("a\tb\n1\tx\n2\ty\n", {"delimiter": "\t"}, ["a", "b"]),
+        ("a;b\n1,5;2,25\n2,5;3,5\n", {"delimiter": ";"}, ["a", "b"]),
+        ("a, b\n1, x\n2, y\n", {"skipInitialSpace": True}, ["a", "b"]),
+        ("'a','b'\n'1','it''s, x'\n'2','y'\n'3','z'\n", {"quoteChar": "'"}, ["a", "b"]),
+        ("a,b\n1,x\\, y\n2,z\n3,v\\, w\n", {"escapeChar": "\\"}, ["a", "b"]),
+        ("1,2024-01-01,red\n2,2024-01-02,blue\n", {"header": False}, ["f1", "f2", "f3"]),
+        ("Ann,Smith,Rome\nBob,Smith,Bonn\nCid,Doe,Rome\n", {"header": False}, ["f1", "f2", "f3"]),
+        ("# of a program\n# in 2024\na,b\n1,x\n2,y\n", {"commentChar": "#"}, ["a", "b"]),
+        ("# note\n#code\tname\nDE\tBonn\nFR\tParis\nIT\tRome\nES\tMadrid\nPL\tWarsaw\n",
+         {"header": False, "commentChar": "#", "delimiter": "\t"}, ["code", "name"]),
+        ("a,b\n# good ones\n1,x\n2,y\n", {"commentChar": "#"}, ["a", "b"]),
+        ("#a,b\n1,x\n2,y\n", {}, ["a", "b"]),
+        ("All orders\n\na,b,c\n1,x,2.5\n2,y,3.5\n", {"headerRows": [3]}, ["a", "b", "c"]),
+        ("country,1990,1991,1992\nDE,5,6,7\nFR,6,7,8\n", {}, ["country", "column_1990", "column_1991", "column_1992"]),
+        (",a,b\n0,1.5,x\n1,2.5,y\n", {}, ["a", "b"]),
+        ("a\rb\rc\r", {}, ["a"]),
+    ],
+)  # fmt: skip
+def test_a_dialect_is_proposed_that_reads_the_file(
+    proposal_for: Propose, content: str, dialect: dict[str, Any], names: list[str]
+) -> None:
+    descriptor, _, reading = proposal_for(content)
+    usual = {"delimiter": ",", "quoteChar": '"', "doubleQuote": True, "header": True}
+    if "escapeChar" in dialect:
+        del usual["quoteChar"], usual["doubleQuote"]
+    assert descriptor["dialect"] == usual | dialect
+    assert [field["name"] for field in descriptor["schema"]["fields"]] == names
+    assert (reading.refused, reading.rejects) == (None, [])
+    assert reading.loaded == sum(not line.startswith("#") for line in re.split("[\r\n]+", content.strip())) - (
+        1 if dialect.get("header", True) and not content.startswith("#a") else 0
+    ) - ("headerRows" in dialect)
+
+
+LETTERS = {
+    "windows-1250": "Příliš Žluťoučký,Kůň\nŘehoř,Dvořák\n",
+    "windows-1251": "Иван,Москва\nОльга,Тула\n",
+    "KOI8-R": "Иван,Москва\nОльга,Тула\n",
+    "windows-1252": "Müller,Köln\nJäger,Düsseldorf\n",
+    "windows-1253": "Γιώργος,Αθήνα\nΜαρία,Πάτρα\n",
+    "macintosh": "Élodie,Nîmes\nHélène,Orléans\n",
+    "IBM850": "Müller,Köln\nGrößer,Fürth\n",
+    "utf-8": "Müller,Łódź\nИван,東京\n",
+}
+
+
+@pytest.mark.parametrize("encoding", LETTERS)
+def test_an_encoding_is_guessed(proposal_for: Propose, encoding: str) -> None:
+    descriptor, proposal, reading = proposal_for(f"name,town\n{LETTERS[encoding]}".encode(encoding), header=True)
+    assert descriptor["encoding"] == encoding
+    assert [text for _, text in proposal.doubts if "is a guess" in text] == (
+        [f"{encoding} is a guess: look at letters beyond ASCII in the file"] if encoding != "utf-8" else []
+    )
+    assert (reading.loaded, reading.rejects) == (2, [])
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    tables(),
+    st.sampled_from(",;\t|"),
+    st.sampled_from("\"'"),
+    st.sampled_from(["utf-8", "utf-8-sig", "cp1252"]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_the_importer_loads_each_row_in_any_dialect(  # noqa: PLR0917 - what is drawn
+    tmp_path_factory: pytest.TempPathFactory,
+    table: tuple[list[str], list[list[str]]],
+    delimiter: str,
+    quote: str,
+    encoding: str,
+    header: bool,
+    packed: bool,
+) -> None:
+    names, rows = table
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=delimiter, quotechar=quote, quoting=csv.QUOTE_ALL).writerows([names, *rows][not header :])
+    content = out.getvalue().encode(encoding, "replace")
+    file = tmp_path_factory.mktemp("table") / ("table.csv.gz" if packed else "table.csv")
+    known = {"encoding": encoding} if encoding == "cp1252" else {}
+    descriptor, _, reading = proposed(
+        file, gzip.compress(content) if packed else content, delimiter=delimiter, header=header, **known
+    )
+    assert (reading.refused, reading.loaded, [*reading.rejects]) == (None, len(rows), [])
+    assert descriptor["dialect"]["delimiter"] == delimiter
+    assert descriptor["path"].endswith(".gz") == packed

@@ -246,43 +246,50 @@ def test_impossible_counts_are_refused(rows: int, bad: int) -> None:
         content(VISITS, rows, bad=bad)
 
 
-@settings(deadline=None, max_examples=60)
-@given(
-    st.sampled_from([",", ";", "\t", "|"]),
-    st.sampled_from([{}, {"quoteChar": "'"}, {"escapeChar": "\\"}]),
-    st.sampled_from(["utf-8", "windows-1252", "ISO-8859-2"]),
-    st.sampled_from(["\n", "\r\n"]),
-    st.booleans(),
-)
-def test_files_are_in_their_dialect(
-    delimiter: str, quotes: dict[str, str], encoding: str, line_end: str, header: bool
-) -> None:
-    """Python's csv module is the judge."""
-    fields = [
-        {
-            "name": "sentence",
-            "type": "string",
-            "constraints": {"enum": ["a;b", "a,b", "a\tb", "a|b", "it's", '"x"', "\\"]},
-        },
-        {"name": "author", "type": "string", "constraints": {"required": True}},
-        {"name": "street", "type": "string", "constraints": {"required": True}},
-    ]
-    dialect = {"delimiter": delimiter, "lineTerminator": line_end, "header": header, "commentChar": "#", **quotes}
-    data = content({"name": "t", "encoding": encoding, "dialect": dialect, "schema": {"fields": fields}}, 50)
-    reader = csv.reader(
-        io.StringIO(data.decode(encoding), newline=""),
-        delimiter=delimiter,
-        quotechar=quotes.get("quoteChar", '"'),
-        escapechar=quotes.get("escapeChar"),
-        quoting=csv.QUOTE_NONE if "escapeChar" in quotes else csv.QUOTE_MINIMAL,
-        strict=True,
+@st.composite
+def dialects(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw a dialect in which all values can be written."""
+    dialect: dict[str, Any] = {"delimiter": draw(st.sampled_from(",;\t|"))}
+    dialect |= draw(st.sampled_from([{}, {"quoteChar": "'"}, {"escapeChar": "\\"}, {"escapeChar": "!"}]))
+    dialect |= draw(st.sampled_from([{}, {"commentChar": "#"}, {"commentChar": "a"}, {"skipInitialSpace": True}]))
+    dialect |= draw(st.sampled_from([{}, {"lineTerminator": "\r\n"}]))
+    return dialect | draw(
+        st.sampled_from([{}, {"header": False}, {"headerRows": [3]}, {"commentRows": [1, 2]}, {"nullSequence": "NIL"}])
     )
-    rows = list(reader)
-    if header:
-        assert rows.pop(0) == ["sentence", "author", "street"]
-    assert (len(rows), {len(row) for row in rows}, data.count(line_end.encode())) == (50, {3}, 50 + header)
-    assert {row[0] for row in rows} <= {"", "a;b", "a,b", "a\tb", "a|b", "it's", '"x"', "\\"}
-    assert encoding == "utf-8" or not data.isascii() or all(row[1].isascii() for row in rows)
+
+
+@settings(deadline=None, max_examples=120)
+@given(random_datasets(), dialects(), st.sampled_from(["utf-8", "windows-1252", "ISO-8859-2"]), st.integers(0, 30))
+def test_files_are_in_their_dialect(
+    descriptor: dict[str, Any], dialect: dict[str, Any], encoding: str, bad: int
+) -> None:
+    descriptor = {**descriptor, "dialect": dialect, "encoding": encoding}
+    stored, rejects, _ = read(descriptor, content(descriptor, 30, 1, bad))
+    assert (len(stored), len(rejects)) == (30 - bad, bad)
+
+
+def test_python_reads_a_file_in_its_dialect() -> None:
+    fields = [
+        {"name": "sentence", "type": "string", "constraints": {"enum": ["a;b", "a,b", "it's", '"x"', "\\"]}},
+        {"name": "author", "type": "string", "constraints": {"required": True}},
+    ]
+    for quotes, options in (
+        ({"quoteChar": "'"}, {"quotechar": "'"}),
+        ({"escapeChar": "\\"}, {"escapechar": "\\", "quoting": csv.QUOTE_NONE}),
+    ):
+        dialect = {"delimiter": ";", "lineTerminator": "\r\n", **quotes}
+        data = content({"name": "t", "encoding": "cp1252", "dialect": dialect, "schema": {"fields": fields}}, 500)
+        rows = list(csv.reader(io.StringIO(data.decode("cp1252"), newline=""), delimiter=";", strict=True, **options))
+        assert rows[0] == ["sentence", "author"]
+        assert {row[0] for row in rows[1:]} == {"", "a;b", "a,b", "it's", '"x"', "\\"}
+        assert not data.isascii()
+        assert data.count(b"\r\n") == len(rows) == 501
+
+
+@pytest.mark.parametrize("dialect", [{"headerRows": [1, 2]}, {"commentRows": [5]}])
+def test_a_dialect_that_is_not_generated_is_named(dialect: dict[str, Any]) -> None:
+    with pytest.raises(SampleRefused, match="one headerRow at most, and no commentRows"):
+        content({**VISITS, "dialect": dialect}, 1)
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
