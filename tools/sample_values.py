@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cache, cached_property
+from itertools import chain, cycle, islice
 from itertools import count as numbers_from
-from itertools import cycle, islice
 from pathlib import Path
 from re import _parser  # type: ignore[attr-defined] # the only way to a pattern's tree
 from typing import Any
@@ -213,6 +213,7 @@ class _Texts:
             ("last_?name|surname|family|nachname", lambda: self._any("last_name")),
             ("user_?name|login|nick", lambda: self._english("user_name")),
             ("company|firm|employer|organi[sz]ation|supplier|vendor|merchant", lambda: self._any("company")),
+            ("(?:^|_)ip(?:_|$)|ip_?address", self.address),
             ("street|address|strasse", lambda: self._any("street_address").replace("\n", ", ")),
             ("city|town|municipality|^ort$", lambda: self._any("city")),
             ("country_?code|^iso|country_iso|_iso$", lambda: self._english("country_code")),
@@ -222,7 +223,6 @@ class _Texts:
             ("currency", self._one_of(*CURRENCIES)),
             ("phone|(?:^|_)tel|fax|mobile", self.phone),
             ("url|uri|website|homepage|link", self.uri),
-            ("(?:^|_)ip(?:_|$)|ip_?address", self.address),
             ("uuid|guid", self.uuid),
             ("colou?r", lambda: self._english("color_name")),
             ("lang", self._one_of(*LANGUAGES)),
@@ -333,7 +333,10 @@ class _Column:
 
     def good(self, texts: Iterable[str]) -> list[str]:
         """Return those of some texts that the importer stores, and the file can hold."""
-        distinct = [text for text in dict.fromkeys(texts) if text not in self.column.missing and self._form.holds(text)]
+        distinct = [text for text in dict.fromkeys(texts) if text not in self.column.missing]
+        # With quotes, a file holds all values whose characters it holds.
+        if not (self._form.dialect.quote and self._form.holds("".join(distinct))):
+            distinct = list(filter(self._form.holds, distinct))
         errors = self.column.errors(distinct)
         return [text for index, text in enumerate(distinct) if index not in errors]
 
@@ -501,9 +504,9 @@ class _Column:
             scaled = [int(bound.scaleb(decimals).to_integral_value(ROUND_FLOOR)) for bound in (first, last)]
         return _Span(scaled[0], max(scaled), decimals)
 
-    def _number(self, number: Decimal) -> str:
+    def _number(self, number: Decimal | int) -> str:
         column = self.column
-        text = format(number, "f")
+        text = str(number) if isinstance(number, int) else format(number, "f")
         point = column.decimal_char if isinstance(column, fields.NumberField) else "."
         group = column.group_char if isinstance(column, fields.IntegerField | fields.NumberField) else ""
         whole, dot, decimals = text.partition(".")
@@ -602,8 +605,8 @@ class _Column:
         if isinstance(column, fields.IntegerField) and column.allowed is None:
             lowest, highest = max(column.lowest, 1) if column.highest >= 1 else column.lowest, column.highest
             begin = lowest + first if lowest + first + KEYS_PER_SEED <= highest else lowest
-            yield from map(self._number, map(Decimal, range(begin, highest + 1)))
-            yield from map(self._number, map(Decimal, range(column.lowest, begin)))
+            written = self._number if column.group_char else str
+            yield from map(written, chain(range(begin, highest + 1), range(column.lowest, begin)))
         elif isinstance(column, fields.DateField) and column.allowed is None:
             day, last = self._days()
             after, before = range((last - day).days + 1), range(-1, (EARLIEST - day).days - 1, -1)
@@ -651,12 +654,13 @@ _NUMBERS: tuple[tuple[str, int, int, int], ...] = (
     ("year|jahr", EPOCH.year - 20, EPOCH.year, 0),
     ("month", 1, 12, 0),
     ("day", 1, 28, 0),
-    ("quantity|qty|count|items|pieces|menge", 1, 20, 0),
+    ("(?:^|_)(?:quantity|qty|count|items|pieces|menge)", 1, 20, 0),
+    ("salary|wage|income", 20_000, 120_000, 2),
     ("rating|stars|score|priority|level", 1, 5, 1),
     ("percent|pct|share|rate|discount", 0, 100, 2),
     ("lat(?:itude)?$", -90, 90, 6),
     ("lon(?:gitude)?$|lng$", -180, 180, 6),
-    ("price|cost|fee|betrag|amount|total|sum|tax|payment|salary|balance|revenue", 1, 2000, 2),
+    ("price|cost|fee|betrag|amount|total|sum|tax|payment|balance|revenue", 1, 2000, 2),
     ("temp", -20, 40, 1),
     ("weight|height|length|width|size", 1, 500, 2),
 )
