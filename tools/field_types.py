@@ -30,6 +30,8 @@ FLAGS = (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"), ("on", "off")
          ("oui", "non"), ("o", "n"), ("si", "no"), ("sí", "no"), ("sim", "não"), ("s", "n"))  # fmt: skip
 """How true and false are written."""
 
+LONGEST_NUMBER = 100
+
 LENGTHS = (10, 20, 50, 100, 255, 500, 1000, 2000, 4000, 8000, LONGEST_VARCHAR)
 
 DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d",
@@ -189,7 +191,9 @@ def _nearly(counts: Counter[str], values: Sequence[str], lines: Sequence[int]) -
 
 def _narrow(name: str, values: Collection[str]) -> _Found:
     """Return the narrowest type that takes all values, which are distinct and none of which is missing."""
-    for kind in (_identifier, _boolean, _integer, _number, _moment, _text):
+    # No number and no date is as long, and a pattern may take long to tell.
+    short = all(len(value) <= LONGEST_NUMBER for value in values)
+    for kind in (_identifier, _boolean, _integer, _number, _moment, _text) if short else (_text,):
         found = kind(name, values)
         if found:
             return found

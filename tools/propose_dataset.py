@@ -150,6 +150,7 @@ def propose(head: Head, table: str, title: str) -> Proposal:
     out.lines.append("---")
     out.comment(
         f"Proposed from a CSV file, {seen}: edit it. What a comment says was seen may be otherwise in other files."
+        " Lengths and digits have room for about twice what was seen; what was never missing is required."
     )
     out.comment("The form: https://datapackage.org/standard/data-resource/")
     out.lines += [
@@ -333,11 +334,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: the arguments are wrong (code 2), or help was asked for.
     """
     options = _options(arguments)
-    target: Path | None = options.output or DATASETS / f"{options.name}.yaml"
-    shown = "standard output" if str(target) == "-" else str(target)
-    if str(target) == "-":
-        target = None
-    elif target and target.exists():
+    target: Path = options.output or DATASETS / f"{options.name}.yaml"
+    to_stdout = str(target) == "-"
+    shown = "standard output" if to_stdout else _shown(target)
+    if not to_stdout and target.exists():
         return _failed(f"{shown} exists, and is not overwritten. Remove it, or choose another place with --output.")
     try:
         head = read_head(
@@ -349,11 +349,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         title = re.sub("[_ -]+", " ", options.name).strip().capitalize()
         proposal = propose(head, options.name, title)
         reading = check(proposal.text, shown, head)
-        if target:
+        if to_stdout:
+            sys.stdout.write(proposal.text)
+        else:
             with target.open("x", encoding="utf-8") as file:
                 file.write(proposal.text)
-        else:
-            sys.stdout.write(proposal.text)
     except HeadRefused as error:
         return _failed(f"Nothing is proposed for {options.csv}: {error}.")
     except DescriptorInvalid as error:
@@ -395,6 +395,11 @@ def _character(text: str) -> str:
 
 
 _character.__name__ = "single character, or tab"
+
+
+def _shown(path: Path) -> str:
+    """Return a path as a person in this folder writes it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _failed(message: str) -> int:

@@ -366,7 +366,7 @@ def test_command_refuses_what_the_importer_does_not_take(orders: Path, tmp_path:
     target = tmp_path / "csv_import.yaml"
     result = run("--name", "csv_import", "--output", str(target), str(orders))
     assert (result.returncode, target.exists()) == (1, False)
-    assert f"{target}:6: name: 'csv_import' is no name for a table" in result.stderr
+    assert re.search(rf"{re.escape(str(target))}:\d+: name: 'csv_import' is no name for a table", result.stderr)
 
 
 @pytest.mark.parametrize(
