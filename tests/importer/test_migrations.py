@@ -314,3 +314,159 @@ class copied:  # noqa: N801 - a context manager
 
     def __exit__(self, *_: object) -> None:
         self._database.query("DROP TABLE copy_of_things")
+
+
+# What is refused
+
+A = text("a", 20)
+N = {"name": "n", "type": "integer", "csvToAurora:columnType": "int"}
+REFUSALS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
+    # Before, after, what allows it, and words of the reason.
+    (A, text("a", 64), "copy", "across 255 bytes, where the length of a value takes a second byte"),
+    (A, text("a"), "copy", "is varchar(20) utf8mb4_0900_ai_ci NULL and would become text"),
+    (A, text("a", 10), "narrow:a", "may not hold all of its values"),
+    (text("a"), A, "narrow:a", "may not hold all of its values"),
+    (A, required(A), "narrow:a", "would become varchar(20) utf8mb4_0900_ai_ci NOT NULL, which may not hold"),
+    (A, {"name": "a", "type": "integer"}, "retype:a", "another kind of values"),
+    (A, {"name": "a", "type": "object"}, "retype:a", "another kind of values"),
+    (
+        N,
+        {**N, "csvToAurora:columnType": "bigint"},
+        "copy",
+        "is int NULL and would become bigint NULL: the server copies",
+    ),
+    (N, {**N, "csvToAurora:columnType": "int unsigned"}, "narrow:n", "may not hold all of its values"),
+    (
+        {"name": "d", "type": "number", "csvToAurora:columnType": "decimal(9,4)"},
+        {"name": "d", "type": "number", "csvToAurora:columnType": "decimal(9,2)"},
+        "narrow:d",
+        "may not hold all of its values",
+    ),
+    ({"name": "t", "type": "date"}, {"name": "t", "type": "datetime"}, "retype:t", "another kind of values"),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "allowance", "reason"), REFUSALS)
+def test_what_copies_the_table_or_may_lose_values_is_refused_until_it_is_allowed(
+    database: Database, before: dict[str, Any], after: dict[str, Any], allowance: str, reason: str
+) -> None:
+    fresh(database, definition([before]))
+    shape = shape_of(database)
+    (refusal,) = refusals_of(database, definition([after], ["drop:other"]))
+    assert f"The column things.{before['name']} (datasets/things.yaml:10) is " in refusal
+    assert reason in refusal
+    assert f"add {allowance} to the list csvToAurora:allow in datasets/things.yaml" in refusal
+    assert shape_of(database) == shape
+    (plan,) = plans_of(database.admin, database.name, [definition([after], [allowance])])
+    assert (plan.refusals, len(plan.statements)) == ([], 1)
+    # The row that there is has a value for which the server itself may refuse that.
+    database.query("DELETE FROM things")
+    assert refusals_of(database, definition([after])) == []
+    migrate(database.admin, database.name, [definition([after])])
+    assert shape_of(database) == created(database, definition([after]))
+
+
+def test_a_new_column_that_is_required_is_refused_where_there_are_rows(database: Database) -> None:
+    after = definition([A, required(N)], ALL_ALLOWED)
+    fresh(database, definition([A]))
+    (refusal,) = refusals_of(database, after)
+    assert (
+        "things.n (datasets/things.yaml:11) is new and required, and the rows that there are have no value" in refusal
+    )
+    assert "csvToAurora:columnDefault" in refusal
+    database.query("DELETE FROM things")
+    (plan,) = plans_of(database.admin, database.name, [after])
+    add, require = plan.statements
+    database.query(add)
+    # A row that came in between: the server looks for it, and the next plan names it.
+    insert(database, definition([A]))
+    with pytest.raises(pymysql.MySQLError, match="Invalid use of NULL value"):
+        database.query(require)
+    (refusal,) = refusals_of(database, definition([A, required(N)]))
+    assert "narrow:n" in refusal
+
+
+def test_a_text_with_a_default_is_added_by_a_copy(database: Database) -> None:
+    fresh(database, definition([A]))
+    after = [A, text("note", **{"csvToAurora:columnDefault": "none"})]
+    (refusal,) = refusals_of(database, definition(after))
+    assert "things.note (datasets/things.yaml:11) is new, of type text and has a default: the server copies" in refusal
+    (statement,) = migrate(database.admin, database.name, [definition(after, ["copy"])])
+    assert statement.endswith("ALGORITHM=COPY")
+    assert database.query("SELECT note FROM things") == [("none",)]
+
+
+def test_what_is_not_defined_is_left_alone_where_rows_can_be_stored_without_it(database: Database) -> None:
+    fresh(database, definition([A]))
+    database.query(
+        "ALTER TABLE things ADD COLUMN region VARCHAR(5) NULL, ADD INDEX by_region (region, a), ADD UNIQUE INDEX u (a)"
+    )
+    assert migrate(database.admin, database.name, [definition([A])]) == []
+    database.query("ALTER TABLE things ADD COLUMN shop INT NOT NULL")
+    (refusal,) = refusals_of(database, definition([A]))
+    assert "things.shop is not in the definition, takes no NULL and has no default" in refusal
+    (statement,) = migrate(database.admin, database.name, [definition([A], ["drop:shop"])])
+    assert "DROP COLUMN `shop`, ALGORITHM=INSTANT" in statement
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        ("CREATE VIEW things AS SELECT 1 AS id", "is a view"),
+        ("CREATE TABLE things (id BIGINT PRIMARY KEY) ENGINE=MyISAM", "is of the engine MyISAM"),
+        ("CREATE TABLE things (a INT PRIMARY KEY)", "has the primary key (a) instead of (id)"),
+    ],
+)
+def test_another_table_of_that_name_is_refused(database: Database, made: str, reason: str) -> None:
+    database.query(made)
+    (refusal,) = refusals_of(database, definition([A], ALL_ALLOWED))
+    assert reason in refusal
+    assert "another" in refusal
+
+
+def test_a_column_that_the_server_computes_is_refused(database: Database) -> None:
+    fresh(database, definition([A]))
+    database.query("ALTER TABLE things ADD COLUMN n INT AS (LENGTH(a))")
+    assert (
+        "things.n (datasets/things.yaml:11) is computed by the server" in refusals_of(database, definition([A, N]))[0]
+    )
+
+
+def test_the_last_numbers_of_an_id_are_warned_of(database: Database) -> None:
+    small = definition([A], idType="int")
+    fresh(database, small, filled=False)
+    for number, warned in ((1_700_000_000, False), (1_800_000_000, True)):
+        database.query(f"ALTER TABLE things AUTO_INCREMENT = {number}")
+        insert(database, small)
+        (plan,) = plans_of(database.admin, database.name, [small])
+        assert bool(plan.warnings) == warned
+    (warning,) = plan.warnings
+    assert "83 % of the numbers of things.id (int) are used" in warning
+    assert "bigint (csvToAurora:idType), and add copy to the list csvToAurora:allow in datasets/things.yaml" in warning
+    (statement,) = migrate(database.admin, database.name, [definition([A], ["copy"])])
+    assert statement.endswith("MODIFY COLUMN `id` bigint NOT NULL AUTO_INCREMENT, ALGORITHM=COPY")
+    (plan,) = plans_of(database.admin, database.name, [definition([A])])
+    assert plan.warnings == []
+
+
+# Interrupted
+
+
+def test_a_run_that_is_killed_between_two_statements_goes_on_where_it_stopped(database: Database) -> None:
+    statements = len(_migrated_until(database, None))
+    assert statements >= 5
+    for done in range(statements):
+        _migrated_until(database, done)
+        migrate(database.admin, database.name, [version(4)])
+        assert shape_of(database) == created(database, version(4))
+        assert database.query("SELECT COUNT(*) FROM things") == [(1,)]
+
+
+def _migrated_until(database: Database, stop: int | None) -> list[str]:
+    """Create the table anew, and run the first statements that make it another one."""
+    fresh(database, version(1))
+    (plan,) = plans_of(database.admin, database.name, [version(4)])
+    assert plan.refusals == []
+    for statement in plan.statements[:stop]:
+        database.query(statement)
+    return plan.statements
