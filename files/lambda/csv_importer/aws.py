@@ -66,7 +66,7 @@ class S3Store:
             request["IfMatch"] = f'"{version.etag}"'
         with _translated():
             response = self._client.head_object(**request)
-        return version.identified(response.get("VersionId", ""), response.get("ETag", ""))
+        return version.identified(response.get("VersionId", ""), response.get("ETag", ""), response["LastModified"])
 
     def open(self, version: ObjectVersion, offset: int) -> "S3Stream":
         """Open one version of an object: see ports.ObjectStore."""

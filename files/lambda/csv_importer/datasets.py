@@ -135,6 +135,11 @@ class Dataset:
     headers: Mapping[str, int] = field(default_factory=dict)
     allow: tuple[str, ...] = ()
 
+    @property
+    def staged(self) -> bool:
+        """Whether rows may have to be compared with those that the table has, or with each other."""
+        return bool(self.keys)
+
     @classmethod
     def of(cls, descriptor: Descriptor) -> "Dataset":
         """Read a descriptor.
@@ -229,13 +234,25 @@ def _of_custom(dataset: Dataset, descriptor: Descriptor) -> Dataset:
         raise DescriptorError(
             (f"{NAMESPACE}allow",), "it has to be a list of copy, drop:COLUMN, narrow:COLUMN and retype:COLUMN"
         )
+    mode = Mode(descriptor.get(f"{NAMESPACE}mode", Mode.APPEND))
+    import_id = descriptor.get(f"{NAMESPACE}importId", dataset.import_id)
+    if mode is Mode.UPSERT and not dataset.keys:
+        raise DescriptorError(
+            (f"{NAMESPACE}mode",),
+            "upsert needs a key to find the row whose place is taken: schema.primaryKey or uniqueKeys",
+        )
+    if mode is not Mode.APPEND and not import_id:
+        raise DescriptorError(
+            (f"{NAMESPACE}mode",),
+            f"{mode} has to know which import a row is of: {NAMESPACE}importId may not be false",
+        )
     return replace(
         dataset,
         table=table,
         key_prefix=prefix,
-        mode=Mode(descriptor.get(f"{NAMESPACE}mode", Mode.APPEND)),
+        mode=mode,
         id_type=descriptor.get(f"{NAMESPACE}idType", dataset.id_type),
-        import_id=descriptor.get(f"{NAMESPACE}importId", dataset.import_id),
+        import_id=import_id,
         allow=tuple(allow),
     )
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from csv_importer.compression import USUAL_RATIO, Decompressed, is_compressed
 from csv_importer.datasets import IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, Dataset, Datasets
@@ -251,7 +252,7 @@ class _Run:
     ) -> None:
         self.commits = 0
         self._added = Counts()
-        self._row_by_row = False
+        self._altered = 0
         self._dataset = dataset
         self._store = store
         self._time_left = time_left
@@ -317,7 +318,7 @@ class _Run:
         return self._store.open(version, offset)
 
     def _store_blocks(self, work: _Work, file: "_File") -> bool:
-        bulk_loader = None if self._row_by_row else work.session.bulk_loader
+        bulk_loader = next(iter(work.session.bulk_loaders[self._altered :]), None)
         fresh = work.entry.status is Status.CHECKING and not work.entry.position.offset
         size = work.entry.size * (USUAL_RATIO if is_compressed(work.version.key) else 1)
         if bulk_loader and fresh and size <= self._limits.whole_bytes:
@@ -331,14 +332,13 @@ class _Run:
             return self._load(work, file, begun, bulk_loader)
         return self._store_batches(work, file, begun, work.session.row_loader, self._limits.row_by_row)
 
-    def _load(
-        self, work: _Work, file: "_File", begun: Entry, bulk_loader: Loader[bytes], *, whole: bool = False
-    ) -> bool:
+    def _load(self, work: _Work, file: "_File", begun: Entry, bulk_loader: Loader[Any], *, whole: bool = False) -> bool:
         try:
             return self._store_batches(work, file, begun, bulk_loader, self._limits, whole=whole)
         except RowsAltered as alteration:
-            self._row_by_row = True
-            self._log("Loading row by row from now on", reason=str(alteration), import_id=work.entry.import_id)
+            self._altered += 1
+            how = "row by row" if self._altered >= len(work.session.bulk_loaders) else "through a temporary table"
+            self._log(f"Loading {how} from now on", reason=str(alteration), import_id=work.entry.import_id)
             return True
 
     def _store_batches[T](  # noqa: PLR0913 - one by name

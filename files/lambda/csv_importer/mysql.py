@@ -3,7 +3,7 @@
 import hmac
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,16 @@ import pymysql
 from pymysql.constants import CLIENT
 from pymysql.cursors import Cursor
 
-from csv_importer.datasets import IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, Dataset
+from csv_importer.datasets import IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, Dataset, Mode
 from csv_importer.errors import ConfigurationError, FileRefused, TransientError
 from csv_importer.feed import FEED_NAME, FeedConnection
 from csv_importer.fields import Column
 from csv_importer.limits import DEFAULTS, Limits
+from csv_importer.mysql_errors import DUPLICATE, LOGIN_REFUSED, MIGRATION, code_of, translated
 from csv_importer.objects import IMPORT_FILE_LENGTH, ObjectVersion
 from csv_importer.parsing import Block, Position, Reject
-from csv_importer.ports import Counts, Credentials, Entry, RowsAltered, Secrets, Stamp, Status
+from csv_importer.ports import Counts, Credentials, Entry, Loader, RowsAltered, Secrets, Stamp, Status
+from csv_importer.staging import STAGE, Staged
 
 CONNECT_TIMEOUT = 10
 """Seconds to wait for a connection."""
@@ -35,85 +37,6 @@ IMPORT_ID_TYPE = "bigint unsigned"
 
 REASON_LENGTH = 1000
 """Characters of the longest reason that the ledger holds."""
-
-_TRANSIENT = {
-    1040: "too many connections",
-    1053: "the server is shutting down",
-    1158: "the connection was lost",
-    1159: "the connection was lost",
-    1160: "the connection was lost",
-    1161: "the connection was lost",
-    1180: "the server could not commit",
-    1203: "too many connections of this user",
-    1205: "a lock wait timeout",
-    1213: "a deadlock",
-    1226: "the user has reached a resource limit",
-    1290: "the server is read-only",
-    1317: "the statement was interrupted",
-    1412: "a table has been altered meanwhile",
-    1792: "the server is read-only",
-    1836: "the server is read-only",
-    2003: "the server cannot be reached",
-    2006: "the connection was lost",
-    2013: "the connection was lost",
-    2014: "commands are out of sync",
-    2055: "the connection was lost",
-    3024: "the statement took too long",
-    3168: "the server is not ready",
-    3169: "the session was killed",
-    4031: "the session was idle for too long",
-}
-# The function may be deployed before site.yml has migrated the tables, or after.
-_MIGRATED = {
-    1054: "a table lacks a column",
-    1136: "a table has other columns",
-    1146: "a table is missing",
-    1364: "a table has another column",
-}
-_MIGRATION = "site.yml migrates the tables"
-_REFUSED = {
-    3: "the database's disk is full",
-    28: "the database's disk is full",
-    1021: "the database's disk is full",
-    1030: "the database's storage failed",
-    1114: "the database's disk or table is full",
-    1467: "the numbers for the column id are used up: csvToAurora:idType bigint and csvToAurora:allow copy add some",
-}
-_DUPLICATE = 1062
-_LOGIN_REFUSED = frozenset({1045, 1698})
-# A value that does not fit, a constraint or a trigger; LOAD DATA LOCAL forbidden since.
-_ROWS_REFUSED = frozenset(
-    {1048, 1062, 1169, 1264, 1265, 1292, 1366, 1406, 1452, 1644, 1690, 3140, 3141, 3157, 3819, 1148, 3948, 3950}
-)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the driver's errors into those of csv_importer.errors."""
-    try:
-        yield
-    except pymysql.MySQLError as error:
-        code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-        cause = getattr(error, "original_exception", None)
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            raise ConfigurationError(
-                f"the database's certificate is refused: {cause.verify_message or cause.reason}."
-                " The CA certificates come with the function as ca.pem, or from DATABASE_CA_FILE"
-            ) from error
-        # 0: the connection was closed under the driver.
-        if code in _TRANSIENT or code == 0:
-            raise TransientError(f"{_TRANSIENT.get(code, 'the connection was lost')} (MySQL error {code})") from error
-        text = str(error.args[1]) if len(error.args) > 1 else ""
-        if code in _MIGRATED:
-            raise TransientError(f"{_MIGRATED[code]} (MySQL error {code}: {text}); {_MIGRATION}") from error
-        if code in _REFUSED:
-            raise FileRefused(f"{_REFUSED[code]} (MySQL error {code}: {text})") from error
-        if code in _ROWS_REFUSED:
-            # The server's own text may hold a value.
-            raise RowsAltered(f"MySQL error {code}") from error
-        raise ConfigurationError(f"the database refuses: {text} (MySQL error {code})") from error
-    except OSError as error:
-        raise TransientError(f"the connection was lost ({type(error).__name__})") from error
 
 
 class MySqlDatabase:
@@ -152,6 +75,7 @@ class MySqlDatabase:
         connection, lock_key = self._logged_in()
         try:
             session = MySqlSession(connection, version, dataset, self._request_id, self._limits)
+            session.prepare()
             held = session.lock(lock_name(version, lock_key), timeout, self._clock)
             yield session if held is None else held
         finally:
@@ -162,13 +86,13 @@ class MySqlDatabase:
     def _logged_in(self) -> tuple[FeedConnection, str]:
         """Return a connection, and the key for names of locks."""
         try:
-            with _translated():
+            with translated():
                 credentials = self._secrets.credentials()
                 return self._connect_with(credentials), credentials.lock_key
         except ConfigurationError as error:
-            if _code(error.__cause__) not in _LOGIN_REFUSED:
+            if code_of(error.__cause__) not in LOGIN_REFUSED:
                 raise
-        with _translated():
+        with translated():
             credentials = self._secrets.credentials(fresh=True)
             return self._connect_with(credentials), credentials.lock_key
 
@@ -249,16 +173,39 @@ class MySqlSession:
         self.locked = False
 
     @property
-    def bulk_loader(self) -> "LoadData | None":
-        """LOAD DATA LOCAL, where the server allows it."""
-        with _translated():
+    def bulk_loaders(self) -> "Sequence[Loader[Any]]":
+        """LOAD DATA LOCAL, where the server allows it: see ports.Session."""
+        with translated():
             ((enabled,),) = self._query("SELECT @@local_infile")
-        return LoadData(self._connection, self._table) if enabled else None
+        if not enabled:
+            return ()
+        direct = LoadData(self._connection, self._table)
+        if not self._required.staged:
+            return (direct,)
+        staged = Staged(self._connection, self._required, self._types(), _BulkFill(self._connection))
+        # An upsert has to know which rows the table has.
+        return (staged,) if self._required.mode is Mode.UPSERT else (direct, staged)
 
     @property
-    def row_loader(self) -> "MultiRowInsert":
-        """INSERT with several rows, in strict mode."""
+    def row_loader(self) -> "Loader[Any]":
+        """INSERT with several rows, in strict mode: see ports.Session."""
+        if self._required.staged:
+            fill = _RowFill(self._connection, self._limits.insert_rows)
+            return Staged(self._connection, self._required, self._types(), fill)
         return MultiRowInsert(self._connection, self._table, self._limits.insert_rows)
+
+    def _types(self) -> Mapping[str, str]:
+        """Return the types of the table's columns: keys are compared as the table's indexes do."""
+        with translated():
+            rows = self._query(
+                "SELECT LOWER(column_name), column_type, character_set_name, collation_name"
+                " FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s",
+                self._table,
+            )
+        return {
+            name: f"{kind} CHARACTER SET {charset} COLLATE {collation}" if charset else kind
+            for name, kind, charset, collation in rows
+        }
 
     @property
     def _table(self) -> str:
@@ -269,6 +216,12 @@ class MySqlSession:
         if self._dataset is None:
             raise LookupError("an object that no dataset takes has no table")
         return self._dataset
+
+    def prepare(self) -> None:
+        """Have each statement see what others have committed, where rows are compared with those of the table."""
+        if self._dataset and (self._dataset.staged or self._dataset.mode is not Mode.APPEND):
+            with translated():
+                self._query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
     def lock(self, name: str, timeout: float, clock: Callable[[], float]) -> Entry | None:
         """Take the object version's lock.
@@ -289,7 +242,7 @@ class MySqlSession:
         first = None
         until = clock() + timeout
         while True:
-            with _translated():
+            with translated():
                 ((taken,),) = self._query("SELECT GET_LOCK(%s, 1)", name)
             if taken:
                 self.locked = True
@@ -323,22 +276,25 @@ class MySqlSession:
 
     def _begin(self, *, checking: bool) -> None:
         try:
-            with _translated():
+            with translated():
                 self._query(
-                    "INSERT INTO csv_import (version_hash, bucket, object_key, version_id, etag, import_file, dataset,"
-                    " status, attempts, request_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 1, %s)",
+                    "INSERT INTO csv_import (version_hash, bucket, object_key, version_id, etag, object_modified,"
+                    " sequencer, import_file, dataset, status, attempts, request_id)"
+                    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 1, %s)",
                     self._version.digest,
                     self._version.bucket,
                     self._version.key,
                     self._version.version_id,
                     self._version.etag,
+                    self._version.modified,
+                    self._version.sequencer,
                     self._version.import_file,
                     self._name,
                     (Status.CHECKING if checking else Status.RUNNING).value,
                     self._request_id,
                 )
         except RowsAltered as error:
-            if _code(error.__cause__) == _DUPLICATE:
+            if code_of(error.__cause__) == DUPLICATE:
                 raise TransientError("another session has begun the import") from error
             raise ConfigurationError(f"the database refuses a row of csv_import: {error}") from error
 
@@ -348,7 +304,7 @@ class MySqlSession:
         # A file that failed before its first row is checked again; one that failed later is not,
         # since rows of it are in the table.
         again = Status.CHECKING if checking and not entry.position.offset else Status.RUNNING
-        with _translated(), self._connection.cursor() as cursor:
+        with translated(), self._connection.cursor() as cursor:
             found = cursor.execute(
                 "UPDATE csv_import SET dataset = %s, status = %s, attempts = attempts + 1, request_id = %s,"
                 " reason = NULL, finished_at = NULL WHERE id = %s AND byte_offset = %s AND status = %s",
@@ -372,7 +328,7 @@ class MySqlSession:
         """Compare the table with the dataset: see ports.Session."""
         table = self._table
         title = f"table {table} is not as the dataset needs it"
-        with _translated():
+        with translated():
             rows = self._query(
                 "SELECT column_name, column_type, character_set_name, is_nullable = 'YES',"
                 " is_nullable = 'NO' AND column_default IS NULL AND extra = '' FROM information_schema.columns"
@@ -380,7 +336,7 @@ class MySqlSession:
                 table,
             )
         if not rows:
-            raise TransientError(f"table {table} is missing, or the importer may not use it; {_MIGRATION}")
+            raise TransientError(f"table {table} is missing, or the importer may not use it; {MIGRATION}")
         missing = {column.name.lower(): (column.sql_type, column.nullable) for column in self._required.columns}
         missing[IMPORT_FILE_COLUMN] = (f"varchar({IMPORT_FILE_LENGTH})", False)
         if self._required.import_id:
@@ -389,21 +345,21 @@ class MySqlSession:
             wanted, null = missing.pop(name.lower(), (None, False))
             if wanted is None:
                 if demanded:
-                    raise TransientError(f"{title}: {name} is none of its columns, and has no default; {_MIGRATION}")
+                    raise TransientError(f"{title}: {name} is none of its columns, and has no default; {MIGRATION}")
             elif kind != wanted:
-                raise TransientError(f"{title}: {name} is {kind} instead of {wanted}; {_MIGRATION}")
+                raise TransientError(f"{title}: {name} is {kind} instead of {wanted}; {MIGRATION}")
             elif charset not in (None, "utf8mb4"):
-                raise TransientError(f"{title}: {name} is in {charset} instead of utf8mb4; {_MIGRATION}")
+                raise TransientError(f"{title}: {name} is in {charset} instead of utf8mb4; {MIGRATION}")
             elif null and not nullable:
-                raise TransientError(f"{title}: {name} does not take NULL; {_MIGRATION}")
+                raise TransientError(f"{title}: {name} does not take NULL; {MIGRATION}")
         if missing:
-            raise TransientError(f"{title}: it lacks {', '.join(missing)}; {_MIGRATION}")
+            raise TransientError(f"{title}: it lacks {', '.join(missing)}; {MIGRATION}")
         if self._required.keys:
             self._check_keys(title)
 
     def _check_keys(self, title: str) -> None:
         """Check that the table has the unique indexes which look after the dataset's keys."""
-        with _translated():
+        with translated():
             rows = self._query(
                 "SELECT index_name, column_name FROM information_schema.statistics"
                 " WHERE table_schema = DATABASE() AND table_name = %s AND non_unique = 0 AND sub_part IS NULL",
@@ -414,16 +370,16 @@ class MySqlSession:
             indexes.setdefault(index, set()).add(str(column).lower())
         for key in self._required.keys:
             if {name.lower() for name in key} not in indexes.values():
-                raise TransientError(f"{title}: it lacks a unique index of {', '.join(key)}; {_MIGRATION}")
+                raise TransientError(f"{title}: it lacks a unique index of {', '.join(key)}; {MIGRATION}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit at the end; roll back on an exception: see ports.Session."""
-        with _translated():
+        with translated():
             self._connection.begin()
         try:
             yield
-            with _translated():
+            with translated():
                 self._connection.commit()
         except BaseException:
             # A connection that cannot roll back is closed by the server, which rolls back too.
@@ -435,7 +391,7 @@ class MySqlSession:
         """Store rejects: see ports.Session."""
         if not rejects:
             return
-        with _translated(), self._connection.cursor() as cursor:
+        with translated(), self._connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO csv_import_reject (import_id, line_number, column_name, reason, raw_text)"
                 " VALUES (%s, %s, %s, %s, %s)",
@@ -445,7 +401,7 @@ class MySqlSession:
     def forget(self, days: int, most: int) -> int:
         """Delete old rejects: see ports.Session."""
         deleted = 0
-        with _translated(), self._connection.cursor() as cursor:
+        with translated(), self._connection.cursor() as cursor:
             while deleted < most:
                 # The first entry of the primary key: however many rejects and imports there are.
                 ((oldest,),) = self._query("SELECT MIN(import_id) FROM csv_import_reject")
@@ -464,7 +420,7 @@ class MySqlSession:
 
     def advance(self, before: Entry, after: Entry) -> None:
         """Store progress: see ports.Session."""
-        with _translated(), self._connection.cursor() as cursor:
+        with translated(), self._connection.cursor() as cursor:
             found = cursor.execute(
                 "UPDATE csv_import SET status = %s, byte_offset = %s, line_number = %s, rows_read = %s,"
                 " rows_loaded = %s, rows_rejected = %s, rows_blank = %s, size_bytes = %s, request_id = %s,"
@@ -490,7 +446,7 @@ class MySqlSession:
             raise TransientError("the ledger's row was changed by another session")
 
     def _find(self) -> Entry | None:
-        with _translated():
+        with translated():
             rows = self._query(
                 "SELECT id, status, byte_offset, line_number, rows_loaded, rows_rejected, rows_blank, request_id,"
                 " size_bytes, reason, dataset FROM csv_import WHERE version_hash = %s",
@@ -534,13 +490,14 @@ class LoadData:
         """Store rows: see ports.Loader."""
         names = ", ".join(f"`{column.name}`" for column in columns)
         stamped = ", ".join(f"{name} = %s" for name in stamp)
+        stamped = stamped and f" SET {stamped}"
         self._connection.feed = contents
-        with _translated(), self._connection.cursor() as cursor:
+        with translated(), self._connection.cursor() as cursor:
             stored = cursor.execute(
                 f"LOAD DATA LOCAL INFILE '{FEED_NAME}' INTO TABLE `{self._table}` CHARACTER SET utf8mb4"
                 r" FIELDS TERMINATED BY 0x1F ESCAPED BY '\\' LINES TERMINATED BY 0x1E"
-                f" ({names}) SET {stamped}",
-                tuple(stamp.values()),
+                f" ({names}){stamped}",
+                tuple(stamp.values()) or None,
             )
             if cursor.warning_count:
                 raise RowsAltered(f"{cursor.warning_count} warnings")
@@ -562,19 +519,26 @@ class MultiRowInsert:
 
     def load(self, contents: Iterator[Block], columns: Sequence[Column], stamp: Stamp) -> tuple[int, list[Reject]]:
         """Store rows: see ports.Loader."""
+        rejects: list[Reject] = []
+        stored = 0
+        for block in contents:
+            now, refused = self.insert(block, columns, stamp)
+            stored += now
+            rejects += [block.reject(index, None, reason) for index, reason in refused]
+        return stored, rejects
+
+    def insert(self, block: Block, columns: Sequence[Column], stamp: Stamp) -> tuple[int, list[tuple[int, str]]]:
+        """Store the rows of a block; return how many, and those that are refused, by their place in it."""
         names = [*(f"`{column.name}`" for column in columns), *stamp]
         statement = f"INSERT INTO `{self._table}` ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})"  # noqa: S608 - names that a dataset may have
-        rejects: list[Reject] = []
+        rows = [(*row, *stamp.values()) for row in block.rows]
+        refused: list[tuple[int, str]] = []
         stored, step = 0, self._insert_rows
         with self._connection.cursor() as cursor:
-            for block in contents:
-                rows = [(*row, *stamp.values()) for row in block.rows]
-                for start in range(0, len(rows), step):
-                    refused: list[tuple[int, str]] = []
-                    stop = min(start + step, len(rows))
-                    stored += self._insert(cursor, statement, rows, range(start, stop), refused)
-                    rejects += [block.reject(index, reason) for index, reason in refused]
-        return stored, rejects
+            for start in range(0, len(rows), step):
+                stop = min(start + step, len(rows))
+                stored += self._insert(cursor, statement, rows, range(start, stop), refused)
+        return stored, refused
 
     def _insert(
         self,
@@ -586,7 +550,7 @@ class MultiRowInsert:
     ) -> int:
         """Insert some rows; where the database refuses, halve them until the refused row is alone."""
         try:
-            with _translated():
+            with translated():
                 return cursor.executemany(statement, rows[indexes.start : indexes.stop]) or 0
         except RowsAltered as refusal:
             if len(indexes) == 1:
@@ -598,11 +562,36 @@ class MultiRowInsert:
         )
 
 
+class _BulkFill:
+    """Fills the temporary table with LOAD DATA LOCAL: see staging.Fill."""
+
+    def __init__(self, connection: FeedConnection) -> None:
+        self._loader = LoadData(connection, STAGE)
+
+    def encode(self, block: Block) -> bytes:
+        return self._loader.encode(block)
+
+    def fill(self, block: Block, content: bytes, columns: Sequence[Column]) -> list[tuple[int, str]]:
+        del block
+        self._loader.load(iter((content,)), columns, {})
+        return []
+
+
+class _RowFill:
+    """Fills the temporary table with INSERT in strict mode: see staging.Fill."""
+
+    def __init__(self, connection: FeedConnection, insert_rows: int) -> None:
+        self._loader = MultiRowInsert(connection, STAGE, insert_rows)
+
+    def encode(self, block: Block) -> None:
+        del block
+
+    def fill(self, block: Block, content: None, columns: Sequence[Column]) -> list[tuple[int, str]]:
+        del content
+        return self._loader.insert(block, columns, {})[1]
+
+
 @contextmanager
 def _quietly() -> Iterator[None]:
     with suppress(pymysql.MySQLError, OSError):
         yield
-
-
-def _code(error: BaseException | None) -> int:
-    return error.args[0] if isinstance(error, pymysql.MySQLError) and isinstance(error.args[0], int) else 0

@@ -179,12 +179,12 @@ class Block:
         rows = map(self._records.fields, range(len(self)))
         return "".join(FIELD_END.join(value.translate(_ESCAPES) for value in row) + ROW_END for row in rows)
 
-    def reject(self, index: int, reason: str) -> Reject:
+    def reject(self, index: int, column: str | None, reason: str) -> Reject:
         """Return rows[index] as a reject, for a reason that only the database knows."""
         if not self._records:
             raise IndexError(index)
         line, text = self._records.source(index)
-        return Reject(line, None, reason, _raw(text, self._raw_length))
+        return Reject(line, column, reason, _raw(text, self._raw_length))
 
 
 _NULLS: Mapping[object, Any] = {None: NULL}

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from csv_importer.datasets import Dataset
 from csv_importer.fields import Column
@@ -190,11 +190,11 @@ class Session(Protocol):
         """Whether it holds the object version's lock."""
 
     @property
-    def bulk_loader(self) -> "Loader[bytes] | None":
-        """The fast loader, or None where the server forbids it."""
+    def bulk_loaders(self) -> "Sequence[Loader[Any]]":
+        """The fast loaders, the fastest first; the next one where rows are altered. None where they are forbidden."""
 
     @property
-    def row_loader(self) -> "Loader[Block]":
+    def row_loader(self) -> "Loader[Any]":
         """The loader that finds the rows which the database refuses."""
 
     def claim(self, *, replay: bool, checking: bool) -> Entry:
