@@ -1,6 +1,8 @@
 """The modes of a dataset: what files do to the rows that a table has, exactly once and in any order."""
 
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 from csv_importer.datasets import Dataset, DescriptorError
 from csv_importer.feed import FeedConnection
 from csv_importer.importer import Outcome, Result
-from csv_importer.limits import Limits
+from csv_importer.limits import DEFAULTS, Limits
+from csv_importer.mysql import MySqlSession
 from csv_importer.objects import ObjectVersion
 from csv_importer.ports import Counts
 
@@ -18,11 +21,12 @@ from .conftest import Database, make_database
 from .files import MemoryStore
 from .keyed import FIELDS, Model, Row, create, csv_of, dataset_of, refused, stored, version
 from .mysql_server import MySqlServer
+from .test_faults import once_before
 from .test_importer import Fates, Killed, comparable
 
 KEYS: list[list[tuple[str, ...]]] = [[("k",)], [("k",), ("u",)], [("u", "k")], [("u", "k"), ("v",)]]
-SMALL = Limits(batch_rows=5, block_bytes=120, max_record_bytes=100, whole_bytes=1)
-LIMITS = st.sampled_from([SMALL, Limits(batch_rows=5, block_bytes=120, max_record_bytes=100), Limits()])
+SMALL = Limits(batch_rows=5, block_bytes=120, max_record_bytes=100, whole_bytes=1, remove_rows=3)
+LIMITS = st.sampled_from([SMALL, replace(SMALL, whole_bytes=DEFAULTS.whole_bytes), DEFAULTS])
 
 row = st.tuples(
     st.sampled_from(["1", "2", "3", "4", ""]), st.sampled_from(["a", "A", "b", "ä", ""]), st.sampled_from("xyz")
@@ -227,3 +231,199 @@ def test_any_kills_give_the_same_tables_as_one_clean_run(
         load(shared, dataset, before, version(1))
         unchanging(run, fates)
         assert tables() == clean
+
+
+# Replace
+
+REPLACE = dataset_of("replace")
+
+
+def owners(database: Database) -> list[tuple[Any, ...]]:
+    return sorted(
+        database.query(
+            "SELECT object_key, version_id, COUNT(*) FROM keyed AS t JOIN csv_import AS i ON i.id = t.import_id"
+            " GROUP BY object_key, version_id"
+        )
+    )
+
+
+def reasons(database: Database) -> dict[str, str | None]:
+    return {entry["version_id"]: entry["reason"] for entry in database.ledger()}
+
+
+MANY: list[Row] = [(str(number), "", "x") for number in range(30)]
+
+
+def test_rows_are_those_of_the_newest_version_of_each_key(database: Database) -> None:
+    create(database, REPLACE)
+    load(database, REPLACE, MANY, version(1))
+    load(database, REPLACE, MANY, version(1, "other.csv"))
+    load(database, REPLACE, MANY[:2], version(2, second=1))
+    assert owners(database) == [("keyed.csv", "v2", 2), ("other.csv", "v1", 30)]
+    first, other, second = database.ledger()
+    assert (first["status"], first["rows_loaded"]) == ("succeeded", 30)
+    assert first["reason"] == f"superseded by import {second['id']}, which removed its rows"
+    assert (other["reason"], second["reason"]) == (None, None)
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_an_older_version_that_comes_later_leaves_no_rows(database: Database, checked: bool) -> None:
+    create(database, REPLACE)
+    load(database, REPLACE, MANY, version(2, second=1))
+    outcome = load(database, REPLACE, MANY[:5], version(1), max_reject_ratio=0.5 if checked else None)
+    assert (outcome.result, outcome.entry.counts) == (Result.SUCCEEDED, Counts())
+    assert outcome.entry.reason == f"superseded by import {database.ledger()[0]['id']}"
+    assert owners(database) == [("keyed.csv", "v2", 30)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"another,header\n1,2\n", b"k,u,v\nx,,\nx,,\n1,,\n", csv_of(MANY)[:-3] * 200],
+    ids=["header", "small", "large"],
+)
+def test_a_version_that_is_refused_as_a_whole_removes_nothing(database: Database, content: bytes) -> None:
+    create(database, REPLACE)
+    load(database, REPLACE, MANY, version(1))
+    limits = Limits(whole_bytes=100, remove_rows=5)
+    importer = database.importer(MemoryStore(content), dataset=REPLACE, max_reject_ratio=0.01, limits=limits)
+    assert importer.run(version(2, second=1)).result is Result.FAILED
+    assert owners(database) == [("keyed.csv", "v1", 30)]
+    assert reasons(database)["v1"] is None
+
+
+@pytest.mark.parametrize("content", [b"", b"k,u,v\n", b"k,u,v\nbad,,\n"])
+def test_a_newer_version_without_rows_leaves_none(database: Database, content: bytes) -> None:
+    create(database, REPLACE)
+    load(database, REPLACE, MANY, version(1))
+    importer = database.importer(MemoryStore(content), dataset=REPLACE, limits=Limits(remove_rows=7))
+    assert importer.run(version(2, second=1)).result is Result.SUCCEEDED
+    assert owners(database) == []
+    assert (
+        load(database, REPLACE, MANY, version(0)).entry.reason == f"superseded by import {database.ledger()[1]['id']}"
+    )
+
+
+def test_a_small_file_takes_the_place_of_another_at_once(database: Database) -> None:
+    """No reader sees a part of either."""
+    create(database, REPLACE)
+    load(database, REPLACE, MANY, version(1))
+    seen: set[tuple[tuple[Any, ...], ...]] = set()
+    original = FeedConnection.query
+
+    def look(connection: FeedConnection, *arguments: Any, **options: Any) -> Any:
+        seen.add(tuple(owners(database)))
+        return original(connection, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FeedConnection, "query", look)
+        load(database, REPLACE, MANY[:5], version(2, second=1), max_reject_ratio=0.5)
+    assert seen == {(("keyed.csv", "v1", 30),), (("keyed.csv", "v2", 5),)}
+
+
+def test_a_key_with_a_space_at_its_end_is_another_key(database: Database) -> None:
+    create(database, REPLACE)
+    load(database, REPLACE, MANY, version(1, "a"))
+    load(database, REPLACE, MANY[:3], version(2, "a ", second=1))
+    assert owners(database) == [("a", "v1", 30), ("a ", "v2", 3)]
+
+
+def test_out_of_time_while_rows_are_removed_it_goes_on_later(database: Database) -> None:
+    create(database, REPLACE)
+    load(database, REPLACE, MANY, version(1))
+    options: dict[str, Any] = {"limits": Limits(remove_rows=7), "time_left": lambda: 0.0}
+    outcome = load(database, REPLACE, MANY[:3], version(2, second=1), **options)
+    assert outcome.result is Result.UNFINISHED
+    assert owners(database) == [("keyed.csv", "v1", 23)]
+    later = [load(database, REPLACE, MANY[:3], version(2, second=1), **options).result for _ in range(5)]
+    assert later[-2:] == [Result.SUCCEEDED, Result.DUPLICATE]
+    assert owners(database) == [("keyed.csv", "v2", 3)]
+
+
+versions_of_a_key = st.lists(st.tuples(rows_of_a_file, FATES, st.booleans()), min_size=2, max_size=4).flatmap(
+    lambda each: st.tuples(st.just(each), st.permutations(range(len(each))))
+)
+
+
+@pytest.mark.parametrize("keys", [[], [("k",)]], ids=str)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(versions=versions_of_a_key, limits=LIMITS, checked=st.booleans(), bulk=st.booleans())
+def test_in_any_order_and_under_any_kills_the_newest_version_stays(
+    *,
+    shared: Database,
+    keys: list[tuple[str, ...]],
+    versions: tuple[list[tuple[list[Row], dict[int, str], bool]], list[int]],
+    limits: Limits,
+    checked: bool,
+    bulk: bool,
+) -> None:
+    dataset = dataset_of("replace", *keys)
+    fresh(shared, dataset)
+    files, order = versions
+    abandoned = [number for number in order if files[number][2]]
+
+    def run(number: int, connect: Callable[..., FeedConnection]) -> None:
+        rows, at = files[number][0], version(number, second=number)
+        ratio = 1.0 if checked else None
+        load(shared, dataset, rows, at, connect=connect, limits=limits, max_reject_ratio=ratio)
+
+    with shared.bulk_loading(allowed=bulk):
+        for number in order:
+            fragile = Fates(files[number][1])
+            try:
+                run(number, fragile.connect)
+            except Killed:
+                # Some come again at once, the others when the versions that follow have had their turn.
+                if number not in abandoned:
+                    unchanging(lambda connect, number=number: run(number, connect), {})  # type: ignore[misc]
+        for number in order:
+            run(number, FeedConnection)
+    model = Model(keys)
+    newest = len(files) - 1
+    model.append(files[newest][0], version(newest, second=newest))
+    assert in_table(stored(shared)) == model.stored()
+    assert {entry["status"] for entry in shared.ledger()} == {"succeeded"}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_versions_that_are_loaded_at_once_leave_the_newest(database: Database, whole: bool) -> None:
+    create(database, REPLACE)
+    limits = Limits(
+        batch_rows=50, block_bytes=300, max_record_bytes=100, whole_bytes=10**6 if whole else 1, remove_rows=90
+    )
+    rows: list[Row] = [(str(number), "", "x") for number in range(1_000)]
+    results: list[Result] = []
+
+    def run(number: int) -> None:
+        at = version(number, second=number)
+        ratio = 0.5 if whole else None
+        results.append(
+            load(database, REPLACE, rows, at, limits=limits, request_id=str(number), max_reject_ratio=ratio).result
+        )
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in (2, 1, 4, 3, 0)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [Result.SUCCEEDED] * 5
+    assert owners(database) == [("keyed.csv", "v4", 1_000)]
+
+
+def test_a_failed_version_that_was_superseded_is_replayed_without_rows(database: Database) -> None:
+    create(database, REPLACE)
+    limits = Limits(batch_rows=5, block_bytes=120, max_record_bytes=100)
+    with once_before(MySqlSession, "transaction", lambda: database.query("ALTER TABLE keyed DROP v"), call=2):
+        assert load(database, REPLACE, MANY * 5, version(1), limits=limits).result is Result.FAILED
+    assert owners(database)
+    database.query("ALTER TABLE keyed ADD v VARCHAR(20)")
+    load(database, REPLACE, MANY[:5], version(2, second=1))
+    outcome = database.importer(MemoryStore(csv_of(MANY * 5)), dataset=REPLACE).run(version(1), replay=True)
+    assert outcome.entry.reason == f"superseded by import {database.ledger()[1]['id']}"
+    assert owners(database) == [("keyed.csv", "v2", 5)]
+
+
+def test_replacing_needs_the_import_of_each_row() -> None:
+    with pytest.raises(DescriptorError, match="replace has to know which import a row is of"):
+        Dataset.of(
+            {"name": "a", "csvToAurora:mode": "replace", "csvToAurora:importId": False, "schema": {"fields": FIELDS}}
+        )

@@ -3,12 +3,13 @@
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from csv_importer.compression import USUAL_RATIO, Decompressed, is_compressed
-from csv_importer.datasets import IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, Dataset, Datasets
+from csv_importer.datasets import IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, Dataset, Datasets, Mode
 from csv_importer.errors import ConfigurationError, FileRefused, TransientError
 from csv_importer.fields import Column
 from csv_importer.headers import Header, read_header
@@ -27,6 +28,7 @@ from csv_importer.ports import (
     Session,
     Stamp,
     Status,
+    Superseded,
 )
 from csv_importer.settings import MAX_KEPT_REJECTS
 
@@ -254,6 +256,7 @@ class _Run:
         self._added = Counts()
         self._altered = 0
         self._dataset = dataset
+        self._replaces = dataset is not None and dataset.mode is Mode.REPLACE
         self._store = store
         self._time_left = time_left
         self._log = log
@@ -272,7 +275,10 @@ class _Run:
                 if not self._read_from_position(work, dataset):
                     return self._outcome(Result.UNFINISHED, version, work.entry)
         except FileRefused as refusal:
-            self._commit(work, _refused(work.entry, str(refusal)))
+            self._commit(work, _ended(work.entry, Status.FAILED, str(refusal)))
+        except Superseded as newer:
+            # Nobody has to do anything about it: the rows are those of the newer version, as they have to be.
+            self._commit(work, _ended(work.entry, Status.SUCCEEDED, str(newer)))
         result = Result.SUCCEEDED if work.entry.status is Status.SUCCEEDED else Result.FAILED
         return self._outcome(result, version, work.entry)
 
@@ -296,6 +302,8 @@ class _Run:
 
     def _read_from_position(self, work: _Work, dataset: Dataset) -> bool:
         """Read from the position in the ledger; return whether there was enough time."""
+        if self._replaces:
+            work.session.check_newest(work.entry)
         if work.entry.status is Status.RUNNING:
             work.session.check_table()
         source = self._open(work.version, 0)
@@ -320,17 +328,50 @@ class _Run:
     def _store_blocks(self, work: _Work, file: "_File") -> bool:
         bulk_loader = next(iter(work.session.bulk_loaders[self._altered :]), None)
         fresh = work.entry.status is Status.CHECKING and not work.entry.position.offset
-        size = work.entry.size * (USUAL_RATIO if is_compressed(work.version.key) else 1)
-        if bulk_loader and fresh and size <= self._limits.whole_bytes:
+        if bulk_loader and fresh and self._is_whole(work):
             work.session.check_table()
             begun = replace(_begun(work.entry, file.header), status=Status.RUNNING)
             return self._load(work, file, begun, bulk_loader, whole=True)
         begun = _begun(work.entry, file.header)
         if work.entry.status is Status.CHECKING:
             return self._store_batches(work, file, begun, _Counting(), self._limits)
+        if self._replaces and not work.entry.position.offset and not self._remove_outdated(work):
+            return False
         if bulk_loader:
             return self._load(work, file, begun, bulk_loader)
         return self._store_batches(work, file, begun, work.session.row_loader, self._limits.row_by_row)
+
+    def _is_whole(self, work: _Work) -> bool:
+        """Return whether all of a file that is not yet checked may be one transaction."""
+        limits = self._limits
+        size = work.entry.size * (USUAL_RATIO if is_compressed(work.version.key) else 1)
+        if size > limits.whole_bytes:
+            return False
+        return not (self._replaces and work.session.has_outdated(work.entry, limits.remove_rows))
+
+    def _remove_outdated(self, work: _Work) -> bool:
+        """Remove rows of older versions, but for the last ones; return whether there was enough time.
+
+        Those are removed together with the first rows of this version.
+        """
+        most = self._limits.remove_rows
+        while work.session.has_outdated(work.entry, most):
+            if self._time_left() <= 0 and self.commits:
+                return False
+            with work.session.transaction():
+                removed = work.session.take_place(work.entry, first=True, most=most)
+            self.commits += 1
+            self._log("Removed rows of older versions", import_id=work.entry.import_id, rows=removed)
+        return True
+
+    @contextmanager
+    def _storing(self, work: _Work, begun: Entry) -> Iterator[None]:
+        """Begin a transaction; in mode replace, in the place of older versions."""
+        with work.session.transaction():
+            if self._replaces and begun.status is not Status.CHECKING:
+                first = work.entry.status is Status.CHECKING or not work.entry.position.offset
+                work.session.take_place(work.entry, first=first)
+            yield
 
     def _load(self, work: _Work, file: "_File", begun: Entry, bulk_loader: Loader[Any], *, whole: bool = False) -> bool:
         try:
@@ -362,11 +403,18 @@ class _Run:
         with Pipeline(blocks, loader.encode, limits.blocks_ahead) as pipeline:
             while self._arrives(pipeline, whole=whole):
                 if pipeline.ended:
-                    self._commit(work, self._at_end(begun))
+                    after = self._at_end(begun)
+                    with self._storing(work, begun):
+                        work.session.advance(work.entry, after)
+                    self._committed(work, after)
                     return True
                 batch = _Batch(pipeline, begun.position, self._time_left, limits, whole=whole)
-                with work.session.transaction():
-                    loaded, refused = loader.load(iter(batch), columns, file.stamp)
+                contents = iter(batch)
+                with self._storing(work, begun):
+                    loaded, refused = loader.load(contents, columns, file.stamp)
+                    while whole and not batch.is_complete:
+                        more, others = loader.load(contents, columns, file.stamp)
+                        loaded, refused = loaded + more, refused + others
                     if loaded + len(refused) != batch.rows:
                         raise RowsAltered(f"{batch.rows} rows were sent, {loaded} stored, {len(refused)} refused")
                     counts = begun.counts + Counts(loaded, batch.rejected + len(refused), batch.blank)
@@ -378,7 +426,7 @@ class _Run:
                     work.session.advance(work.entry, after)
                 self._committed(work, after)
                 begun = after
-                if batch.out_of_time and not pipeline.ended:
+                if (batch.out_of_time or self._time_left() <= 0) and not pipeline.ended:
                     return False
         return False
 
@@ -439,11 +487,11 @@ def _begun(entry: Entry, header: Header) -> Entry:
     return replace(entry, position=header.end, counts=Counts(blank=header.blank))
 
 
-def _refused(entry: Entry, reason: str) -> Entry:
+def _ended(entry: Entry, status: Status, reason: str) -> Entry:
     if entry.status is Status.CHECKING:
         # What was only checked was neither loaded nor rejected.
         entry = replace(entry, position=Position(0, 0), counts=Counts())
-    return replace(entry, status=Status.FAILED, reason=reason)
+    return replace(entry, status=status, reason=reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -513,6 +561,11 @@ class _Batch[T]:
             self.out_of_time = self._time_left() <= 0
         if self._whole:
             raise TransientError("the time of the invocation was up before all of the file had arrived")
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the end of the file has come."""
+        return self._pipeline.ended
 
     def _arrives(self) -> bool:
         """Wait for the next block or the end; return whether it has come in time."""

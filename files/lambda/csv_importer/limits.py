@@ -26,6 +26,8 @@ class Limits:
         batch_pause: Seconds to wait for the next block before it ends earlier, for the same reason.
         whole_bytes: Bytes of the largest file that is checked and loaded in one transaction.
         grace: Seconds beyond the end of an invocation's time in which its first block may still arrive.
+        remove_rows: Rows of an older version, in mode replace, that are removed in one transaction. What is more is
+            removed in several, before the first rows of the newer one are stored.
         delete_rows: Old rejects of one DELETE statement, each a transaction.
         deletions: How many of these statements an import runs at most.
         insert_rows: Rows of one INSERT statement, where LOAD DATA cannot be used.
@@ -49,6 +51,7 @@ class Limits:
     batch_pause: float = 5.0
     whole_bytes: int = 4 * 1024 * 1024
     grace: float = 5.0
+    remove_rows: int = 10_000
     delete_rows: int = 2_000
     deletions: int = 50
     insert_rows: int = 1000

@@ -20,8 +20,8 @@ from csv_importer.limits import DEFAULTS, Limits
 from csv_importer.mysql_errors import DUPLICATE, LOGIN_REFUSED, MIGRATION, code_of, translated
 from csv_importer.objects import IMPORT_FILE_LENGTH, ObjectVersion
 from csv_importer.parsing import Block, Position, Reject
-from csv_importer.ports import Counts, Credentials, Entry, Loader, RowsAltered, Secrets, Stamp, Status
-from csv_importer.staging import STAGE, Staged
+from csv_importer.ports import Counts, Credentials, Entry, Loader, RowsAltered, Secrets, Stamp, Status, Superseded
+from csv_importer.staging import NEWER, STAGE, Fill, Staged, listed
 
 CONNECT_TIMEOUT = 10
 """Seconds to wait for a connection."""
@@ -37,6 +37,11 @@ IMPORT_ID_TYPE = "bigint unsigned"
 
 REASON_LENGTH = 1000
 """Characters of the longest reason that the ledger holds."""
+
+
+_SAME_KEY = (
+    "other.import_file = %s AND CAST(other.object_key AS BINARY) = %s AND other.bucket = %s AND other.dataset = %s"
+)
 
 
 class MySqlDatabase:
@@ -182,7 +187,7 @@ class MySqlSession:
         direct = LoadData(self._connection, self._table)
         if not self._required.staged:
             return (direct,)
-        staged = Staged(self._connection, self._required, self._types(), _BulkFill(self._connection))
+        staged = self._staged(_BulkFill(self._connection))
         # An upsert has to know which rows the table has.
         return (staged,) if self._required.mode is Mode.UPSERT else (direct, staged)
 
@@ -190,9 +195,11 @@ class MySqlSession:
     def row_loader(self) -> "Loader[Any]":
         """INSERT with several rows, in strict mode: see ports.Session."""
         if self._required.staged:
-            fill = _RowFill(self._connection, self._limits.insert_rows)
-            return Staged(self._connection, self._required, self._types(), fill)
+            return self._staged(_RowFill(self._connection, self._limits.insert_rows))
         return MultiRowInsert(self._connection, self._table, self._limits.insert_rows)
+
+    def _staged[T](self, fill: Fill[T]) -> Staged[T]:
+        return Staged(self._connection, self._required, self._types(), fill, self._limits.batch_rejects)
 
     def _types(self) -> Mapping[str, str]:
         """Return the types of the table's columns: keys are compared as the table's indexes do."""
@@ -444,6 +451,79 @@ class MySqlSession:
             )
         if found != 1:
             raise TransientError("the ledger's row was changed by another session")
+
+    def check_newest(self, entry: Entry) -> None:
+        """Check that there is no newer version: see ports.Session."""
+        self._older(entry)
+
+    def has_outdated(self, entry: Entry, most: int) -> bool:
+        """Look for rows of older versions: see ports.Session."""
+        older = self._older(entry)
+        if not older:
+            return False
+        with translated():
+            ((found,),) = self._query(
+                f"SELECT COUNT(*) FROM (SELECT 1 FROM `{self._table}` WHERE {IMPORT_ID_COLUMN} IN ({listed(older)})"  # noqa: S608 - names that a dataset may have
+                " LIMIT %s) AS some",
+                most + 1,
+            )
+        return bool(found > most)
+
+    def take_place(self, entry: Entry, *, first: bool, most: int | None = None) -> int:
+        """Remove rows of older versions: see ports.Session.
+
+        Whoever stores a version locks its row of the ledger and those of others that may be at work, in the order of
+        their ids, and only then looks which have begun: of two versions, one always sees what the other has stored.
+        """
+        with translated():
+            at_work = self._query(
+                f"SELECT id FROM csv_import AS other WHERE {_SAME_KEY} AND status IN ('checking', 'running')",  # noqa: S608 - no values
+                *self._same_key,
+            )
+            ids = {entry.import_id, *(other for (other,) in at_work)}
+            self._query(f"SELECT id FROM csv_import WHERE id IN ({listed(ids)}) ORDER BY id FOR UPDATE")  # noqa: S608 - numbers
+        older = self._older(entry)
+        if not (first and older):
+            return 0
+        with translated(), self._connection.cursor() as cursor:
+            removed = cursor.execute(
+                f"DELETE FROM `{self._table}` WHERE {IMPORT_ID_COLUMN} IN ({listed(older)})"  # noqa: S608 - names that a dataset may have
+                + ("" if most is None else f" LIMIT {most}")
+            )
+            if most is None or removed < most:
+                cursor.execute(
+                    "UPDATE csv_import SET reason = %s WHERE status = 'succeeded' AND rows_loaded > 0"  # noqa: S608 - numbers
+                    " AND undone_by IS NULL AND COALESCE(reason, '') NOT LIKE 'superseded %%'"
+                    f" AND id IN ({listed(older)})",
+                    (f"{Superseded(entry.import_id)}, which removed its rows",),
+                )
+        return removed
+
+    def _older(self, entry: Entry) -> list[int]:
+        """Return the imports of older versions of the same object.
+
+        Raises:
+            Superseded: A newer one has begun.
+        """
+        with translated():
+            others = self._query(
+                f"SELECT other.id, {NEWER}, other.status = 'succeeded'"  # noqa: S608 - no values
+                " OR (other.status IN ('running', 'failed') AND other.byte_offset > 0)"
+                " FROM csv_import AS other JOIN csv_import AS mine ON mine.id = %s AND mine.id <> other.id"
+                f" WHERE {_SAME_KEY} ORDER BY other.object_modified, other.sequencer, other.id",
+                entry.import_id,
+                *self._same_key,
+            )
+        for other, newer, begun in reversed(others):
+            if newer and begun:
+                raise Superseded(other)
+        return [other for other, newer, _ in others if not newer]
+
+    @property
+    def _same_key(self) -> tuple[str | bytes, ...]:
+        version = self._version
+        # Compared as bytes: the column's collation ignores spaces at the end.
+        return version.import_file, version.key.encode(), version.bucket, self._name
 
     def _find(self) -> Entry | None:
         with translated():

@@ -159,7 +159,7 @@ class Loader[T](Protocol):
         """Prepare a block; called in the thread that parses."""
 
     def load(self, contents: Iterator[T], columns: Sequence[Column], stamp: Stamp) -> tuple[int, list[Reject]]:
-        """Store the rows of some blocks, within the transaction.
+        """Store the rows of some blocks, within the transaction; it need not take all of them.
 
         Args:
             contents: The results of encode, one for each block.
@@ -176,6 +176,19 @@ class Loader[T](Protocol):
 
 class RowsAltered(Exception):
     """Rows were changed or dropped on their way into the table: the transaction must not be committed."""
+
+
+class Superseded(Exception):
+    """A newer version of the same object has taken the place of this one, in mode replace.
+
+    Attributes:
+        import_id: Its import.
+    """
+
+    def __init__(self, import_id: int) -> None:
+        """Keep the import."""
+        self.import_id = import_id
+        super().__init__(f"superseded by import {import_id}")
 
 
 class Session(Protocol):
@@ -234,6 +247,33 @@ class Session(Protocol):
 
         Raises:
             TransientError: The ledger's row is not as in before: another session wrote it.
+        """
+
+    def check_newest(self, entry: Entry) -> None:
+        """Check that no newer version of the same object has been stored, or has begun to be.
+
+        Raises:
+            Superseded: One has.
+        """
+
+    def has_outdated(self, entry: Entry, most: int) -> bool:
+        """Return whether the table has more than so many rows of older versions of the same object."""
+
+    def take_place(self, entry: Entry, *, first: bool, most: int | None = None) -> int:
+        """Take the place of older versions of the same object, within the transaction.
+
+        Until its end, no other version of the same object is stored.
+
+        Args:
+            entry: The ledger's row.
+            first: Whether none of this version's rows are stored yet, so that those of older ones are removed.
+            most: How many rows are removed at most; None for all.
+
+        Returns:
+            How many rows were removed.
+
+        Raises:
+            Superseded: A newer version has been stored, or has begun to be.
         """
 
     def check_table(self) -> None:

@@ -64,7 +64,9 @@ class Fill[T](Protocol):
 class Staged[T]:
     """Stores rows by way of the temporary table: see ports.Loader."""
 
-    def __init__(self, connection: FeedConnection, dataset: Dataset, types: Mapping[str, str], fill: Fill[T]) -> None:
+    def __init__(
+        self, connection: FeedConnection, dataset: Dataset, types: Mapping[str, str], fill: Fill[T], rejects: int
+    ) -> None:
         """Store the rows of a dataset through a connection.
 
         Args:
@@ -72,7 +74,9 @@ class Staged[T]:
             dataset: The dataset.
             types: The type of each of the table's columns, with character set and collation.
             fill: Writes rows into the temporary table.
+            rejects: How many rejects there may be before no more blocks are taken: their text is in memory.
         """
+        self._rejects = rejects
         self._connection = connection
         self._dataset = dataset
         self._types = types
@@ -100,6 +104,8 @@ class Staged[T]:
                 refused |= {places[row]: refusal for row, refusal in merge.all(sorted(places)).items()}
                 rejects += [block.reject(index, *refused[index]) for index in sorted(refused)]
                 stored += len(block) - len(refused)
+                if len(rejects) >= self._rejects:
+                    break
             stage.drop()
         return stored, rejects
 
@@ -312,7 +318,7 @@ class _Upsert(_Merge):
             return set()
         found = self._stage.find(
             f"SELECT other.id FROM csv_import AS other JOIN csv_import AS mine ON mine.id = %s"
-            f" WHERE other.id IN ({_list(others)}) AND {NEWER}",
+            f" WHERE other.id IN ({listed(others)}) AND {NEWER}",
             mine,
         )
         return {other for (other,) in found}
@@ -396,9 +402,10 @@ def among(rows: Sequence[int], chosen: Collection[int], column: str = "seq") -> 
     if len(chosen) == last - first + 1:
         return within
     if 2 * len(chosen) <= last - first + 1:
-        return f"{column} IN ({_list(chosen)})"
-    return f"{within} AND {column} NOT IN ({_list({*range(first, last + 1)}.difference(chosen))})"
+        return f"{column} IN ({listed(chosen)})"
+    return f"{within} AND {column} NOT IN ({listed({*range(first, last + 1)}.difference(chosen))})"
 
 
-def _list(numbers: Collection[int]) -> str:
+def listed(numbers: Collection[int]) -> str:
+    """Return numbers as they are in a list of SQL."""
     return ", ".join(map(str, sorted(numbers)))
