@@ -272,7 +272,7 @@ class MySqlSession:
         entry = self._find()
         if entry is None:
             self._begin(checking=checking)
-        elif not entry.status.ended or (replay and entry.status is Status.FAILED):
+        elif not entry.status.ended or (replay and entry.status is Status.FAILED and not entry.undone):
             self._begin_again(entry, checking=checking)
         else:
             return entry
@@ -314,7 +314,8 @@ class MySqlSession:
         with translated(), self._connection.cursor() as cursor:
             found = cursor.execute(
                 "UPDATE csv_import SET dataset = %s, status = %s, attempts = attempts + 1, request_id = %s,"
-                " reason = NULL, finished_at = NULL WHERE id = %s AND byte_offset = %s AND status = %s",
+                " reason = NULL, finished_at = NULL"
+                " WHERE id = %s AND byte_offset = %s AND status = %s AND undone_by IS NULL",
                 (
                     name,
                     (again if entry.status is Status.FAILED else entry.status).value,
@@ -529,10 +530,10 @@ class MySqlSession:
         with translated():
             rows = self._query(
                 "SELECT id, status, byte_offset, line_number, rows_loaded, rows_rejected, rows_blank, request_id,"
-                " size_bytes, reason, dataset FROM csv_import WHERE version_hash = %s",
+                " size_bytes, reason, dataset, undone_by IS NOT NULL FROM csv_import WHERE version_hash = %s",
                 self._version.digest,
             )
-        for import_id, status, offset, line, loaded, rejected, blank, request_id, size, reason, dataset in rows:
+        for import_id, status, offset, line, loaded, rejected, blank, request_id, size, reason, dataset, undone in rows:
             return Entry(
                 import_id=import_id,
                 status=Status(status),
@@ -542,6 +543,7 @@ class MySqlSession:
                 size=size,
                 reason=reason,
                 dataset=dataset,
+                undone=bool(undone),
             )
         return None
 

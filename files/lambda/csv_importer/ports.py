@@ -61,6 +61,7 @@ class Entry:
         size: The object's size in bytes, as far as known.
         reason: Why it failed.
         dataset: The dataset that it belongs to; empty for none.
+        undone: Whether its rows were removed, or are being removed, on somebody's demand.
     """
 
     import_id: int
@@ -71,6 +72,7 @@ class Entry:
     size: int = 0
     reason: str | None = None
     dataset: str = ""
+    undone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
