@@ -93,10 +93,9 @@ def test_what_did_not_end_is_not_undone(keyed: Database) -> None:
     importer = keyed.importer(MemoryStore(csv_of(ROWS)), dataset=APPEND, limits=limits, time_left=lambda: 0.0)
     outcome = importer.run(version(1))
     assert outcome.result is Result.UNFINISHED
-    for attempt in (
-        lambda: undo(keyed, outcome.entry.import_id),
-        Undo(keyed.admin, outcome.entry.import_id, TABLES).plan,
-    ):
+    number = outcome.entry.import_id
+    attempts: list[Callable[[], Undone]] = [partial(undo, keyed, number), Undo(keyed.admin, number, TABLES).plan]
+    for attempt in attempts:
         with pytest.raises(UndoRefused, match="is still running: it can be undone after it has ended"):
             attempt()
     assert keyed.ledger()[0]["undone_by"] is None

@@ -61,7 +61,7 @@ class Entry:
         size: The object's size in bytes, as far as known.
         reason: Why it failed.
         dataset: The dataset that it belongs to; empty for none.
-        undone: Whether its rows were removed, or are being removed, on somebody's demand.
+        undone: Whether its rows were removed, or are being removed, by undo.yml.
     """
 
     import_id: int

@@ -73,7 +73,7 @@ class Undo:
         Args:
             connection: The connection.
             import_id: The import.
-            tables: The table of each dataset.
+            tables: The table of each dataset; empty where it has the dataset's name.
             batch_rows: Rows of one transaction, in which as many are looked at or removed.
             sleep: Waits for some seconds.
         """
@@ -124,6 +124,10 @@ class Undo:
         )
         entry = self._entry()
         return self._undone(entry, rows=entry["rows_undone"] - before, changed=True)
+
+    def table_of(self, dataset: str) -> str:
+        """Return a dataset's table; empty where the dataset is not known."""
+        return (self._tables[dataset] or dataset) if dataset in self._tables else ""
 
     def _begin(self, by: str) -> None:
         """Write into the ledger who undoes the import, unless it cannot be."""
@@ -185,7 +189,7 @@ class Undo:
             changed=changed,
             import_id=self._id,
             dataset=entry["dataset"],
-            table=self._tables.get(entry["dataset"], ""),
+            table=self.table_of(entry["dataset"]),
             key=entry["object_key"],
             rows=rows,
             rows_undone=entry["rows_undone"],
@@ -220,7 +224,7 @@ class _Rows:
     def __init__(self, undo: Undo, entry: Mapping[str, Any]) -> None:
         self._undo = undo
         self._entry = entry
-        self.table = undo._tables.get(entry["dataset"], "")
+        self.table = undo.table_of(entry["dataset"])
         columns = undo._query(
             "SELECT LOWER(c.column_name), MIN(s.seq_in_index) FROM information_schema.columns AS c"
             " LEFT JOIN information_schema.statistics AS s"
