@@ -5,11 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tables import definition_of
+
 from csv_importer.datasets import Dataset
 from csv_importer.objects import ObjectVersion
 
 from .conftest import Database
 from .files import version_of
+from .schema_tables import migrate
 
 FIELDS: list[dict[str, Any]] = [
     {"name": "k", "type": "integer"},
@@ -29,14 +32,9 @@ def dataset_of(mode: str, *keys: Sequence[str], name: str = "keyed") -> Dataset:
 
 def create(database: Database, dataset: Dataset, *more: str) -> None:
     """Create a dataset's table, with the privileges that its mode needs and no others."""
-    columns = [
-        f"`{column.name}` {column.sql_type} {'NULL' if column.nullable else 'NOT NULL'}" for column in dataset.columns
-    ]
-    own = ["id BIGINT AUTO_INCREMENT PRIMARY KEY", "created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP"]
-    own += ["import_file VARCHAR(100) NOT NULL", "import_id BIGINT UNSIGNED NOT NULL", "KEY import_id (import_id)"]
-    keys = [f"UNIQUE KEY ({', '.join(f'`{name}`' for name in key)})" for key in dataset.keys]
-    options = "CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin"
-    database.query(f"CREATE TABLE `{dataset.table}` ({', '.join([*columns, *own, *keys, *more])}) {options}")
+    migrate(database.admin, database.name, [definition_of(dataset)])
+    for each in more:
+        database.query(f"ALTER TABLE `{dataset.table}` ADD {each}")
     named = ", ".join(dict.fromkeys(name for key in dataset.keys for name in key))
     stored = ", ".join([*(column.name for column in dataset.columns), "import_file", "import_id"])
     privileges = {

@@ -409,13 +409,21 @@ def test_versions_that_are_loaded_at_once_leave_the_newest(database: Database, w
     assert owners(database) == [("keyed.csv", "v4", 1_000)]
 
 
+def full(database: Database) -> None:
+    """Have the server refuse each row as a full disk does."""
+    database.query(
+        "CREATE TRIGGER full BEFORE INSERT ON keyed FOR EACH ROW"
+        " SIGNAL SQLSTATE 'HY000' SET MESSAGE_TEXT = 'full', MYSQL_ERRNO = 1114"
+    )
+
+
 def test_a_failed_version_that_was_superseded_is_replayed_without_rows(database: Database) -> None:
     create(database, REPLACE)
     limits = Limits(batch_rows=5, block_bytes=120, max_record_bytes=100)
-    with once_before(MySqlSession, "transaction", lambda: database.query("ALTER TABLE keyed DROP v"), call=2):
+    with once_before(MySqlSession, "transaction", lambda: full(database), call=2):
         assert load(database, REPLACE, MANY * 5, version(1), limits=limits).result is Result.FAILED
     assert owners(database)
-    database.query("ALTER TABLE keyed ADD v VARCHAR(20)")
+    database.query("DROP TRIGGER full")
     load(database, REPLACE, MANY[:5], version(2, second=1))
     outcome = database.importer(MemoryStore(csv_of(MANY * 5)), dataset=REPLACE).run(version(1), replay=True)
     assert outcome.entry.reason == f"superseded by import {database.ledger()[1]['id']}"

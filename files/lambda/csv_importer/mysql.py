@@ -13,7 +13,7 @@ from pymysql.constants import CLIENT
 from pymysql.cursors import Cursor
 
 from csv_importer.datasets import IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, Dataset, Mode
-from csv_importer.errors import ConfigurationError, FileRefused, TransientError
+from csv_importer.errors import ConfigurationError, TransientError
 from csv_importer.feed import FEED_NAME, FeedConnection
 from csv_importer.fields import Column
 from csv_importer.limits import DEFAULTS, Limits
