@@ -67,6 +67,30 @@ def test_a_key_is_decoded_once(key: str) -> None:
     assert object_version_of(record_for(key, "v", "e"), BUCKET) == ObjectVersion(BUCKET, key, "v", "e")
 
 
+def test_the_ledger_has_what_orders_versions(cloud: Cloud, database: Database, invoke: Invoke) -> None:
+    record = cloud.put("ordered.csv", ONE)
+    record["s3"]["object"]["sequencer"] = "0055aed6dcd90281e500"
+    assert results(invoke(record)) == ["succeeded"]
+    modified = cloud.s3.head_object(Bucket=BUCKET, Key="ordered.csv")["LastModified"]
+    (entry,) = database.ledger()
+    assert entry["object_modified"] == modified.replace(tzinfo=None)
+    assert entry["sequencer"] == "0055AED6DCD90281E5"
+
+
+@given(sequencers=st.lists(st.text("0123456789abcdefABCDEF", min_size=1, max_size=20), min_size=2, max_size=5))
+def test_sequencers_are_ordered_as_s3_has_it(sequencers: list[str]) -> None:
+    """The shorter one is filled up with zeros on its right."""
+
+    def kept(text: str) -> str:
+        record = record_for("a", "v", "e")
+        record["s3"]["object"]["sequencer"] = text
+        version = object_version_of(record, BUCKET)
+        assert version is not None
+        return version.sequencer
+
+    assert sorted(sequencers, key=kept) == sorted(sequencers, key=lambda text: text.upper().ljust(20, "0"))
+
+
 def test_a_folder_is_ignored(cloud: Cloud, database: Database, invoke: Invoke) -> None:
     assert invoke(cloud.put("folder.csv/", b"")) == {"imports": []}
     assert database.ledger() == []

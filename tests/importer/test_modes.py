@@ -1,5 +1,6 @@
 """The modes of a dataset: what files do to the rows that a table has, exactly once and in any order."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -27,6 +28,8 @@ from .test_importer import Fates, Killed, comparable
 KEYS: list[list[tuple[str, ...]]] = [[("k",)], [("k",), ("u",)], [("u", "k")], [("u", "k"), ("v",)]]
 SMALL = Limits(batch_rows=5, block_bytes=120, max_record_bytes=100, whole_bytes=1, remove_rows=3)
 LIMITS = st.sampled_from([SMALL, replace(SMALL, whole_bytes=DEFAULTS.whole_bytes), DEFAULTS])
+
+MANY: list[Row] = [(str(number), "", "x") for number in range(30)]
 
 row = st.tuples(
     st.sampled_from(["1", "2", "3", "4", ""]), st.sampled_from(["a", "A", "b", "ä", ""]), st.sampled_from("xyz")
@@ -184,6 +187,72 @@ def test_a_row_keeps_its_id_and_when_it_was_created(database: Database) -> None:
     assert [each[1:] for each in stored(database)] == [("d", "y", "keyed.csv", "v2"), ("c", "", "keyed.csv", "v2")]
 
 
+def test_a_column_that_a_file_lacks_has_its_default(database: Database) -> None:
+    """The whole row is replaced: nothing of the one that was there stays."""
+    some = [*FIELDS, {"name": "w", "type": "integer", "csvToAurora:columnDefault": "7"}]
+    schema = {"fields": some, "fieldsMatch": "superset", "primaryKey": "k"}
+    dataset = Dataset.of({"name": "keyed", "csvToAurora:mode": "upsert", "schema": schema})
+    create(database, dataset)
+    for number, content in enumerate([b"k,u,v,w\n1,a,x,1\n2,b,y,2\n", b"w,k\n,1\n9,3\n", b"k,u\n2,c\n"]):
+        outcome = database.importer(MemoryStore(content), dataset=dataset).run(version(number, second=number))
+        assert outcome.result is Result.SUCCEEDED
+    rows = database.query("SELECT k, u, v, w FROM keyed ORDER BY k")
+    assert rows == [(1, None, None, 7), (2, "c", None, 7), (3, None, None, 9)]
+
+
+def test_imports_that_write_the_same_rows_at_once_all_get_on(database: Database) -> None:
+    """In orders of their own, so that they deadlock."""
+    dataset = dataset_of("upsert", ("k",))
+    create(database, dataset)
+    limits = Limits(batch_rows=400, block_bytes=1_000, max_record_bytes=100)
+    results: list[Result] = []
+
+    def run(number: int) -> None:
+        keys = [str((index * (2 * number + 3)) % 2_003) for index in range(2_003)]
+        rows: list[Row] = [(key, "", str(number)) for key in keys]
+        at = version(number, f"{number}.csv", second=number)
+        results.append(load(database, dataset, rows, at, limits=limits, request_id=str(number)).result)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [Result.SUCCEEDED] * 6
+    assert database.query("SELECT v, COUNT(*) FROM keyed GROUP BY v") == [("5", 2_003)]
+
+
+def test_whoever_has_the_turn_delays_an_import_and_does_not_stop_it(database: Database) -> None:
+    dataset = dataset_of("upsert", ("k",))
+    create(database, dataset)
+    rival = database.server.connect(database.name, autocommit=False)
+    limits = Limits(row_lock_timeout=1)
+    original = FeedConnection.query
+    asked: list[str] = []
+
+    def query(connection: FeedConnection, sql: str | bytes, *arguments: Any) -> Any:
+        text = sql if isinstance(sql, str) else sql.decode()
+        if "GET_LOCK" in text:
+            (name,) = re.findall("csv_import:[0-9a-f]+", text)
+            asked.append(name)
+            with rival.cursor() as cursor:
+                cursor.execute("SELECT GET_LOCK(%s, 0)", (name if len({*asked}) > 1 else "another",))
+        return original(connection, sql, *arguments)
+
+    load(database, dataset, MANY, version(1))
+    with rival.cursor() as cursor:
+        cursor.execute("SELECT * FROM keyed FOR UPDATE")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FeedConnection, "query", query)
+        outcome = load(
+            database, dataset, MANY[:3], version(2, second=1), limits=limits, sleep=lambda _: rival.rollback()
+        )
+    assert outcome.result is Result.SUCCEEDED
+    assert database.errors == ["a lock wait timeout (MySQL error 1205)"]
+    assert len({*asked}) == 2
+    rival.close()
+
+
 def unchanging(run: Callable[[Callable[..., FeedConnection]], None], fates: dict[int, str]) -> None:
     """Run it again and again, with connections that fail, until it is not killed."""
     fragile = Fates(fates)
@@ -249,9 +318,6 @@ def owners(database: Database) -> list[tuple[Any, ...]]:
 
 def reasons(database: Database) -> dict[str, str | None]:
     return {entry["version_id"]: entry["reason"] for entry in database.ledger()}
-
-
-MANY: list[Row] = [(str(number), "", "x") for number in range(30)]
 
 
 def test_rows_are_those_of_the_newest_version_of_each_key(database: Database) -> None:

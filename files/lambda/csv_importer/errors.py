@@ -13,6 +13,10 @@ class TransientError(ImporterError):
     """An error that goes away without a fix: retried inside the invocation, then by Lambda."""
 
 
+class Contended(TransientError):
+    """Another session of the database writes the same rows at the same time."""
+
+
 class ConfigurationError(ImporterError):
     """A setting, secret, certificate or grant is wrong.
 

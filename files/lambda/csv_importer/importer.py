@@ -3,14 +3,14 @@
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from csv_importer.compression import USUAL_RATIO, Decompressed, is_compressed
 from csv_importer.datasets import IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, Dataset, Datasets, Mode
-from csv_importer.errors import ConfigurationError, FileRefused, TransientError
+from csv_importer.errors import ConfigurationError, Contended, FileRefused, TransientError
 from csv_importer.fields import Column
 from csv_importer.headers import Header, read_header
 from csv_importer.limits import DEFAULTS, Limits
@@ -151,6 +151,7 @@ class Importer:
                         self._forget(session)
                     return outcome
             except TransientError as error:
+                run.contended = run.contended or isinstance(error, Contended)
                 if run.commits > progress:
                     waited, attempt, progress = 0.0, 0, run.commits
                 # Full jitter: invocations that failed together do not come back together.
@@ -253,6 +254,7 @@ class _Run:
         limits: Limits,
     ) -> None:
         self.commits = 0
+        self.contended = False
         self._added = Counts()
         self._altered = 0
         self._dataset = dataset
@@ -367,7 +369,8 @@ class _Run:
     @contextmanager
     def _storing(self, work: _Work, begun: Entry) -> Iterator[None]:
         """Begin a transaction; in mode replace, in the place of older versions."""
-        with work.session.transaction():
+        # From the first deadlock on, in turn: those that write the same rows would hinder each other for long.
+        with work.session.turn() if self.contended else nullcontext(), work.session.transaction():
             if self._replaces and begun.status is not Status.CHECKING:
                 first = work.entry.status is Status.CHECKING or not work.entry.position.offset
                 work.session.take_place(work.entry, first=first)

@@ -80,7 +80,7 @@ class MySqlDatabase:
         connection, lock_key = self._logged_in()
         try:
             session = MySqlSession(connection, version, dataset, self._request_id, self._limits)
-            session.prepare()
+            session.prepare(lock_key)
             held = session.lock(lock_name(version, lock_key), timeout, self._clock)
             yield session if held is None else held
         finally:
@@ -140,12 +140,17 @@ class MySqlDatabase:
 
 
 def lock_name(version: ObjectVersion, key: str) -> str:
-    """Return the name of an object version's lock.
+    """Return the name of an object version's lock, which nobody knows who does not have the key."""
+    return _secret_name(version.digest, key)
+
+
+def _secret_name(what: str, key: str) -> str:
+    """Return the name of a lock.
 
     Any user of the server may hold any named lock, and needs no privilege for it
     (https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html). Without the key nobody knows the name.
     """
-    digest = hmac.digest(key.encode(), version.digest.encode(), "sha256").hex()
+    digest = hmac.digest(key.encode(), what.encode(), "sha256").hex()
     # A name has 64 characters at most.
     return f"csv_import:{digest[:48]}"
 
@@ -175,6 +180,7 @@ class MySqlSession:
         self._dataset = dataset
         self._request_id = request_id
         self._limits = limits
+        self._lock_key = ""
         self.locked = False
 
     @property
@@ -224,8 +230,13 @@ class MySqlSession:
             raise LookupError("an object that no dataset takes has no table")
         return self._dataset
 
-    def prepare(self) -> None:
-        """Have each statement see what others have committed, where rows are compared with those of the table."""
+    def prepare(self, lock_key: str) -> None:
+        """Have each statement see what others have committed, where rows are compared with those of the table.
+
+        Args:
+            lock_key: The key for names of locks.
+        """
+        self._lock_key = lock_key
         if self._dataset and (self._dataset.staged or self._dataset.mode is not Mode.APPEND):
             with translated():
                 self._query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
@@ -379,6 +390,23 @@ class MySqlSession:
         for key in self._required.keys:
             if {name.lower() for name in key} not in indexes.values():
                 raise TransientError(f"{title}: it lacks a unique index of {', '.join(key)}; {MIGRATION}")
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Take a lock that all sessions of the table take after a deadlock: see ports.Session.
+
+        It is not needed for what is stored to be right, but each of them gets on.
+        """
+        with translated():
+            ((schema,),) = self._query("SELECT DATABASE()")
+            name = _secret_name(f"{schema}.{self._table}", self._lock_key)
+            self._query("SELECT GET_LOCK(%s, %s)", name, self._limits.row_lock_timeout)
+        try:
+            yield
+        finally:
+            # A connection that is lost has lost its locks, too.
+            with _quietly():
+                self._query("SELECT RELEASE_LOCK(%s)", name)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

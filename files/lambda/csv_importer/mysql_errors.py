@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pymysql
 
-from csv_importer.errors import ConfigurationError, FileRefused, TransientError
+from csv_importer.errors import ConfigurationError, Contended, FileRefused, TransientError
 from csv_importer.ports import RowsAltered
 
 _TRANSIENT = {
@@ -36,6 +36,7 @@ _TRANSIENT = {
     3169: "the session was killed",
     4031: "the session was idle for too long",
 }
+_CONTENDED = frozenset({1205, 1213})
 # The function may be deployed before site.yml has migrated the tables, or after.
 _MIGRATED = {
     1054: "a table lacks a column",
@@ -79,7 +80,8 @@ def translated() -> Iterator[None]:
             ) from error
         # 0: the connection was closed under the driver.
         if code in _TRANSIENT or code == 0:
-            raise TransientError(f"{_TRANSIENT.get(code, 'the connection was lost')} (MySQL error {code})") from error
+            kind = Contended if code in _CONTENDED else TransientError
+            raise kind(f"{_TRANSIENT.get(code, 'the connection was lost')} (MySQL error {code})") from error
         text = str(error.args[1]) if len(error.args) > 1 else ""
         if code in _MIGRATED:
             raise TransientError(f"{_MIGRATED[code]} (MySQL error {code}: {text}); {MIGRATION}") from error

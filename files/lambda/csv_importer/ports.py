@@ -223,6 +223,9 @@ class Session(Protocol):
             TransientError: Another session wrote the row at the same time.
         """
 
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait, for a bounded time, until no other session of this table has its turn; have it, and give it back."""
+
     def transaction(self) -> AbstractContextManager[None]:
         """Commit at the end; roll back on an exception."""
 

@@ -363,9 +363,7 @@ class _Upsert(_Merge):
             return
         same = " AND ".join(f"t.`{name}` = s.`{name}`" for name in key)
         values = {name: f"s.`{name}`" for name in self._columns}
-        values |= {
-            column.name: f"DEFAULT(t.`{column.name}`)" for column in self._dataset.columns if column.name not in values
-        }
+        values |= {column.name: "DEFAULT" for column in self._dataset.columns if column.name not in values}
         values |= dict.fromkeys(self._stamp, "%s")
         assignments = ", ".join(f"t.`{name}` = {value}" for name, value in values.items())
         self._stage.write(
