@@ -20,7 +20,7 @@ from pymysql.cursors import Cursor
 
 from ansible_collections.csv_to_aurora.importer.plugins.filter.table_grants import table_grants
 from csv_importer.aws import SelfInvocation
-from csv_importer.datasets import Datasets
+from csv_importer.datasets import Dataset, Datasets
 from csv_importer.feed import FeedConnection
 from csv_importer.handler import Handler, make_handler
 from csv_importer.importer import Importer
@@ -144,10 +144,11 @@ def mysql() -> Iterator[MySqlServer]:
         pytest.fail(str(error), pytrace=False)
 
 
-def grants_of(user: str) -> dict[str, list[str]]:
-    """Read the privileges of a database user, by table."""
+def grants_of(user: str, dataset: Dataset = CUSTOMER) -> dict[str, list[str]]:
+    """Return the privileges of a database user, by table, in an environment with one dataset."""
     stated = yaml.safe_load((SCHEMA / "grants.yml").read_text(encoding="utf-8"))
-    return table_grants(stated, [{"table": CUSTOMER.table, "mode": CUSTOMER.mode}])[user]
+    described = {"table": dataset.table, "mode": dataset.mode.value, "keys": dataset.keys}
+    return table_grants(stated, [{**described, "columns": [column.name for column in dataset.columns]}])[user]
 
 
 def make_database(server: MySqlServer, limits: Limits = DEFAULTS) -> Database:

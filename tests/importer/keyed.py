@@ -10,7 +10,7 @@ from tables import definition_of
 from csv_importer.datasets import Dataset
 from csv_importer.objects import ObjectVersion
 
-from .conftest import Database
+from .conftest import Database, grants_of
 from .files import version_of
 from .schema_tables import migrate
 
@@ -35,16 +35,8 @@ def create(database: Database, dataset: Dataset, *more: str) -> None:
     migrate(database.admin, database.name, [definition_of(dataset)])
     for each in more:
         database.query(f"ALTER TABLE `{dataset.table}` ADD {each}")
-    named = ", ".join(dict.fromkeys(name for key in dataset.keys for name in key))
-    stored = ", ".join([*(column.name for column in dataset.columns), "import_file", "import_id"])
-    privileges = {
-        "append": [f"SELECT ({named})"] if named else [],
-        "upsert": [f"SELECT ({named}, import_id)", f"UPDATE ({stored})"],
-        "replace": [f"SELECT ({f'{named}, ' if named else ''}import_id)", "DELETE"],
-    }[dataset.mode]
-    database.query(f"GRANT {', '.join(['INSERT', *privileges])} ON `{dataset.table}` TO {database.user}")
-    if dataset.keys:
-        database.query(f"GRANT CREATE TEMPORARY TABLES ON {database.name}.* TO {database.user}")
+    for table, privileges in grants_of("importer", dataset).items():
+        database.query(f"GRANT {', '.join(privileges)} ON {database.name}.{table} TO {database.user}")
 
 
 def csv_of(rows: Iterable[Row]) -> bytes:

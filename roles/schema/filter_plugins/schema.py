@@ -48,6 +48,28 @@ def schema_current(results: Sequence[Sequence[Row]]) -> dict[str, dict[str, Stat
     }
 
 
+def _by_object(privileges: Mapping[str, Iterable[str]], database: str) -> dict[str, list[str]]:
+    """Return privileges by what they are on: those that are restricted to columns, column by column."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for table, granted in privileges.items():
+        for one in map(str, granted):
+            privilege, _, columns = one.partition("(")
+            parts = [f".{column.strip()}" for column in columns.rstrip(")").split(",")] if columns else [""]
+            for part in parts:
+                found[f"{database}.{table}{part}"].add(privilege.strip().upper())
+    return {name: sorted(granted) for name, granted in found.items()}
+
+
+def schema_user_priv(user: Mapping[str, Any], database: str) -> str:
+    """Return the privileges of an entry of ``schema_users`` as ansible.mysql.mysql_user takes them.
+
+    What is restricted to columns comes first: the module (5.2) grants it on whatever it has read right before, too, where
+    that is not restricted (`privs` in its privileges_unpack).
+    """
+    granted = [f"{database}.{table}:{','.join(privileges)}" for table, privileges in user["privileges"].items()]
+    return "/".join(sorted(granted, key=lambda one: "(" not in one))
+
+
 def schema_user_desired(user: Mapping[str, Any], database: str, plugin: str) -> State:
     """Return the desired state of a database user, in the fields of schema_current, and ``password`` if it has one.
 
@@ -62,10 +84,7 @@ def schema_user_desired(user: Mapping[str, Any], database: str, plugin: str) -> 
         "plugin_string": user.get("plugin_string") or "" if own else "",
         "tls": "ANY",
         "max_connections": int(user.get("max_connections") or 0),
-        "privileges": {
-            f"{database}.{table}": sorted(str(one).upper() for one in granted)
-            for table, granted in user["privileges"].items()
-        },
+        "privileges": _by_object(user["privileges"], database),
         **({} if own else {"password": ACCEPTED}),
     }
 
@@ -88,4 +107,5 @@ class FilterModule:
             "schema_current": schema_current,
             "schema_logins": schema_logins,
             "schema_user_desired": schema_user_desired,
+            "schema_user_priv": schema_user_priv,
         }
