@@ -12,6 +12,7 @@ import json
 import math
 import random
 import re
+import string
 import sys
 import unicodedata
 import uuid
@@ -243,8 +244,8 @@ class _Pattern:
 
     PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
     CATEGORIES: Mapping[str, str] = {
-        "CATEGORY_DIGIT": "0123456789",
-        "CATEGORY_WORD": "abcdefghijklmnopqrstuvwxyz0123456789_",
+        "CATEGORY_DIGIT": string.digits,
+        "CATEGORY_WORD": string.ascii_lowercase + string.digits + "_",
         "CATEGORY_SPACE": " ",
     }
 
