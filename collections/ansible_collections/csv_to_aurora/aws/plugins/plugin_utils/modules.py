@@ -182,7 +182,8 @@ class ModuleRunner(ActionBase):
         code, message = error_of(result)
         said: Mapping[str, Any] = {"error": {"code": code, "message": message}}
         if code.startswith("MySQL"):
-            result = {**result, "msg": message}
+            # What else there is may have the value of a row.
+            result = {"failed": True, "msg": message}
         if self._task.no_log:
             said = {"error": {"code": code, "message": "what was said is hidden, for no_log"}}
         return AnsibleActionFail(sentence(failed, said), result={"result": result})
