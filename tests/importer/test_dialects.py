@@ -195,6 +195,18 @@ def test_a_header_has_several_lines() -> None:
     assert (found.rows, found.blank) == ([["1", "apple"]], 2)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_name_in_a_header_may_have_ends_of_lines(end: str) -> None:
+    fields = [{"name": "a", "title": f"the{end}first, one"}, {"name": "b"}]
+    content = f'{end}"The{end}First, one",b{end}1,2{end}'.encode()
+    found = parse(content, dataset(fields=fields))
+    assert (found.rows, found.end) == ([["1", "2"]], Position(len(content), 4))
+    content = f"x{end}The\\{end}First\\, one,b{end}1,2{end}".encode()
+    found = parse(content, dataset({"escapeChar": "\\", "headerRows": [2]}, fields=fields))
+    assert (found.rows, found.end) == ([["1", "2"]], Position(len(content), 4))
+    assert "the quotes in the first line" in refusal(f'"a{end}b{end}'.encode() * 3, dataset(fields=fields))
+
+
 def test_comments_and_blank_lines_are_counted_as_blank() -> None:
     found = parse(b"#x\n\na,b,c\n#x\n1,2,3\n\n#x\n", dataset({"commentChar": "#"}))
     assert (len(found.rows), found.rejects, found.blank) == (1, [], 5)

@@ -143,22 +143,35 @@ class _Start:
         header: list[list[str]] = []
         others = number = 0
         end = self._start
-        for number, (raw, after) in enumerate(self._lines(), 1):
+        lines = enumerate(self._lines(), 1)
+        for number, (raw, end) in lines:
             text = self._decoded(raw) if raw.strip(b"\r\n") else ""
             is_separator = number == 1 and number not in rows and self._check_separator(text)
-            if number in rows or not (rows or is_separator or self._is_skipped(text, number)):
-                header.append(self._fields(text))
-            else:
+            if number not in rows and (rows or is_separator or self._is_skipped(text, number)):
                 others += 1
-            end = after
-            if header and (not rows or number == rows[-1]):
-                layout = self._matched(_joined(header, self._dataset.dialect.header_join))
-                return Header(layout, Position(after, number), others)
+                continue
+            record, position, how = self._whole(text, lines, Position(end, number))
+            header.append(self._fields(record, how))
+            if not rows or position.line >= rows[-1]:
+                return Header(self._matched(_joined(header, self._dataset.dialect.header_join)), position, others)
         if self._is_cut:
             raise FileRefused(f"no header in the first {self._limits.max_record_bytes} bytes")
         if rows and self._window.strip(b"\r\n"):
             raise FileRefused(f"no header: the file has {number} lines, and the header is on line {rows[-1]}")
         return Header(Layout(()), Position(end, number), number)
+
+    def _whole(
+        self, first: str, lines: Iterator[tuple[int, tuple[bytes, int]]], position: Position
+    ) -> tuple[list[str], Position, End]:
+        """Return the lines of the record that a line begins, and where and how it ends: a name may have several."""
+        record = [first]
+        end = self._grammar.ends(first)
+        while end is End.OPEN and (following := next(lines, None)):
+            number, (raw, after) = following
+            position = Position(after, number)
+            record.append(self._decoded(raw))
+            end = self._grammar.ends_within(record[-1])
+        return record, position, end
 
     def without_header(self) -> Header:
         """Lay the columns out by their order.
@@ -221,12 +234,13 @@ class _Start:
             )
         return True
 
-    def _fields(self, text: str) -> list[str]:
-        """Read one line of the header.
+    def _fields(self, record: Sequence[str], how: End) -> list[str]:
+        """Read one record of the header.
 
         Raises:
             FileRefused: It is not text, or no record.
         """
+        text = "".join(record)
         if self._encoding.undefined.search(text):
             raise FileRefused(
                 f"{self._where} is not {self._encoding.name} text: it looks like {guess(self._window)} (encoding)"
@@ -234,12 +248,12 @@ class _Start:
         if not text:
             return []
         try:
-            if self._grammar.ends(text) is End.CLOSED:
-                (fields,) = self._grammar.values([text])
+            if how is End.CLOSED:
+                (fields,) = self._grammar.values(self._grammar.spliced(record))
                 return fields
         except (csv.Error, ValueError):
             pass
-        self._check_names(text)
+        self._check_names(record[0])
         raise FileRefused(f"the quotes in {self._where} are not those of CSV, or of the dataset's dialect")
 
     def _matched(self, names: Sequence[str]) -> Layout:
@@ -291,10 +305,10 @@ class _Start:
         found = {
             delimiter: len(known & {part.strip(" \"'\r\n").casefold() for part in line.split(delimiter)})
             for delimiter in DELIMITER_NAMES
-            if delimiter != self._grammar.delimiter
+            if delimiter != self._grammar.delimiter and delimiter in line
         }
-        delimiter = max(found, key=lambda each: found[each])
-        if found[delimiter]:
+        delimiter = max(found, key=lambda each: found[each], default="")
+        if delimiter and found[delimiter]:
             self._refuse_delimiter(delimiter)
 
     def _refuse_delimiter(self, delimiter: str) -> None:
