@@ -63,8 +63,8 @@ def _by_object(privileges: Mapping[str, Iterable[str]], database: str) -> dict[s
 def schema_user_priv(user: Mapping[str, Any], database: str) -> str:
     """Return the privileges of an entry of ``schema_users`` as ansible.mysql.mysql_user takes them.
 
-    What is restricted to columns comes first: the module (5.2) grants it on whatever it has read right before, too, where
-    that is not restricted (`privs` in its privileges_unpack).
+    What is restricted to columns comes first: the module (5.2) grants it on whatever it has read right before, too,
+    where that is not restricted (`privs` in its privileges_unpack).
     """
     granted = [f"{database}.{table}:{','.join(privileges)}" for table, privileges in user["privileges"].items()]
     return "/".join(sorted(granted, key=lambda one: "(" not in one))
