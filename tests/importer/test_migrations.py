@@ -2,8 +2,10 @@
 
 import itertools
 import re
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import pymysql
 import pytest
@@ -12,8 +14,11 @@ from hypothesis import strategies as st
 from tables import definition_of, located
 
 from csv_importer.datasets import Dataset
+from csv_importer.errors import TransientError
+from csv_importer.importer import Result
 
 from .conftest import Database
+from .files import MemoryStore, version_of
 from .schema_tables import Definition, migrate, plans_of
 
 ALL_ALLOWED = ["copy", *(f"{what}:{name}" for what in ("drop", "narrow", "retype") for name in "abcdef")]
@@ -278,12 +283,13 @@ def _may_be_key(field: Mapping[str, Any]) -> bool:
 
 examples = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 DROPS = [f"drop:{name}" for name in "abcdef"]
+TIGHTER = [f"narrow:{name}" for name in "abcdef"]
 
 
 @examples
 @given(
     before=fields_of().flatmap(definitions),
-    after=fields_of().flatmap(lambda fields: definitions(fields, DROPS)),
+    after=fields_of().flatmap(lambda fields: definitions(fields, [*DROPS, *TIGHTER])),
 )
 def test_a_table_without_rows_becomes_any_other(
     shared_database: Database, before: Definition, after: Definition
@@ -415,9 +421,23 @@ def test_a_new_column_that_is_required_is_refused_where_there_are_rows(database:
     assert "narrow:n" in refusal
 
 
+def test_a_column_that_gets_a_default_still_takes_null_in_the_rows_that_have_it(database: Database) -> None:
+    fresh(database, definition([A, N]))
+    database.query("UPDATE things SET n = NULL")
+    after = [A, {**N, "csvToAurora:columnDefault": "5"}]
+    (statement,) = migrate(database.admin, database.name, [definition(after)])
+    assert statement.endswith("ALTER COLUMN `n` SET DEFAULT '5', ALGORITHM=INSTANT")
+    assert database.query("SELECT n FROM things") == [(None,)]
+    assert migrate(database.admin, database.name, [definition(after)]) == []
+    database.query("UPDATE things SET n = 5")
+    (statement,) = migrate(database.admin, database.name, [definition(after, ["narrow:n"])])
+    assert "MODIFY COLUMN `n` int NOT NULL DEFAULT '5', ALGORITHM=INPLACE, LOCK=NONE" in statement
+    assert shape_of(database) == created(database, definition(after))
+
+
 def test_a_text_with_a_default_is_added_by_a_copy(database: Database) -> None:
     fresh(database, definition([A]))
-    after = [A, text("note", **{"csvToAurora:columnDefault": "none"})]
+    after = [A, {**text("note"), "csvToAurora:columnDefault": "none"}]
     (refusal,) = refusals_of(database, definition(after))
     assert "things.note (datasets/things.yaml:11) is new, of type text and has a default: the server copies" in refusal
     (statement,) = migrate(database.admin, database.name, [definition(after, ["copy"])])
@@ -464,12 +484,14 @@ def test_a_column_that_the_server_computes_is_refused(database: Database) -> Non
 def test_the_last_numbers_of_an_id_are_warned_of(database: Database) -> None:
     small = definition([A], idType="int")
     fresh(database, small, filled=False)
-    for number, warned in ((1_700_000_000, False), (1_800_000_000, True)):
+    warnings: list[list[str]] = []
+    for number in (1_700_000_000, 1_800_000_000):
         database.query(f"ALTER TABLE things AUTO_INCREMENT = {number}")
         insert(database, small)
         (plan,) = plans_of(database.admin, database.name, [small])
-        assert bool(plan.warnings) == warned
-    (warning,) = plan.warnings
+        warnings.append(plan.warnings)
+    none, (warning,) = warnings
+    assert none == []
     assert "83 % of the numbers of things.id (int) are used" in warning
     assert "bigint (csvToAurora:idType), and add copy to the list csvToAurora:allow in datasets/things.yaml" in warning
     (statement,) = migrate(database.admin, database.name, [definition([A], ["copy"])])
@@ -499,3 +521,159 @@ def _migrated_until(database: Database, stop: int | None) -> list[str]:
     for statement in plan.statements[:stop]:
         database.query(statement)
     return plan.statements
+
+
+def test_a_statement_that_is_killed_is_run_again(database: Database) -> None:
+    fresh(database, definition([A]), filled=False)
+    fill(database, 200_000)
+    after = definition([A, N], uniqueKeys=[["a"]])
+    watcher = Database(database.server, database.name, database.server.connect())
+
+    def kill() -> None:
+        while not killed:
+            for (process,) in watcher.query(
+                "SELECT id FROM information_schema.processlist WHERE info LIKE 'ALTER TABLE%%ADD UNIQUE INDEX%%'"
+            ):
+                watcher.query(f"KILL {process}")
+                killed.append(process)
+
+    killed: list[int] = []
+    thread = threading.Thread(target=kill)
+    thread.start()
+    session = database.server.connect()
+    try:
+        with pytest.raises(pymysql.MySQLError, match=r"Lost connection|interrupted|killed"):
+            migrate(session, database.name, [after])
+    finally:
+        killed.append(0)
+        thread.join()
+    # The columns were altered before.
+    (plan,) = plans_of(database.admin, database.name, [after])
+    (statement,) = plan.statements
+    assert "ADD UNIQUE INDEX" in statement
+    migrate(database.admin, database.name, [after])
+    assert shape_of(database) == created(database, after)
+    assert database.query("SELECT COUNT(*) FROM things") == [(200_000,)]
+
+
+def fill(database: Database, rows: int) -> None:
+    """Store rows with different values of a."""
+    database.query("SET SESSION cte_max_recursion_depth = 1000000")
+    database.query(
+        "INSERT INTO things (a, import_file) WITH RECURSIVE numbers (i) AS"
+        " (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < %s) SELECT i, '' FROM numbers",
+        rows,
+    )
+
+
+# While imports run
+
+MILLION = 1_000_000
+FILE_ROWS = 500
+BASE = [required(text("a", 20)), text("note", 20)]
+# What a function of the version before does not notice, and what it does.
+UNNOTICED = [
+    text("a", 20),
+    {**text("note", 20), "csvToAurora:columnDefault": "none"},
+    {"name": "n", "type": "integer"},
+    {"name": "paid", "type": "boolean", "csvToAurora:columnDefault": "false"},
+]
+NOTICED = [{**UNNOTICED[0], "constraints": {"maxLength": 63}}, *UNNOTICED[1:], text("more", 100)]
+
+
+class Imports:
+    """Threads that import one file after another, and begin anew after a transient error, as Lambda does."""
+
+    def __init__(self, database: Database, fields: Sequence[Mapping[str, Any]], numbers: Iterator[int]) -> None:
+        self._database = database
+        self._dataset = Dataset.of({"name": "things", "schema": {"fields": list(fields), "fieldsMatch": "subset"}})
+        self._numbers = numbers
+        self._header = [str(field["name"]) for field in fields]
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(3)]
+        self.errors: list[str] = []
+        self.results: list[Result] = []
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            number = next(self._numbers)
+            rows = (
+                f"{MILLION + 1 + number * FILE_ROWS + row}{',' * (len(self._header) - 1)}" for row in range(FILE_ROWS)
+            )
+            content = "\n".join([",".join(self._header), *rows]).encode()
+            while True:
+                importer = self._database.importer(
+                    MemoryStore(content), request_id=str(number), dataset=self._dataset, sleep=lambda _: time.sleep(0.1)
+                )
+                try:
+                    self.results.append(importer.run(version_of(f"{number}.csv")).result)
+                    break
+                except TransientError as error:
+                    self.errors.append(str(error))
+
+
+@pytest.mark.slow
+def test_a_million_rows_are_migrated_while_imports_run(database: Database) -> None:
+    before, unnoticed = definition(BASE), definition(UNNOTICED, uniqueKeys=[["a"]])
+    noticed = definition(NOTICED, uniqueKeys=[["a"]])
+    fresh(database, before, filled=False)
+    database.query(f"GRANT INSERT ON things TO {database.user}")
+    fill(database, MILLION)
+    database.query("UPDATE things SET note = ''")
+    numbers = itertools.count()
+    with Imports(database, BASE, numbers) as older:
+        statements = migrate_as_the_role_does(database, unnoticed)
+    assert [statement.rpartition("ALGORITHM=")[2] for statement in statements] == [
+        "INSTANT",
+        "INSTANT",
+        "INPLACE, LOCK=NONE",
+        "INPLACE, LOCK=NONE",
+    ]
+    with Imports(database, NOTICED, numbers) as newer:
+        # The function comes first.
+        while not any("not as the dataset needs it" in error for error in database.errors):
+            time.sleep(0.05)
+        statements = migrate_as_the_role_does(database, noticed)
+    assert [statement.rpartition("ALGORITHM=")[2] for statement in statements] == ["INSTANT", "INPLACE, LOCK=NONE"]
+    assert older.errors == []
+    assert all("not as the dataset needs it" in error for error in newer.errors)
+    results = older.results + newer.results
+    assert len(older.results) > 3
+    assert len(newer.results) >= 3
+    assert set(results) == {Result.SUCCEEDED}
+    assert database.query("SELECT COUNT(*), COUNT(DISTINCT a) FROM things") == [
+        (MILLION + len(results) * FILE_ROWS, MILLION + len(results) * FILE_ROWS)
+    ]
+    assert database.query("SELECT COUNT(*), MIN(rows_loaded), MAX(rows_loaded) FROM csv_import") == [
+        (len(results), FILE_ROWS, FILE_ROWS)
+    ]
+    assert plans_of(database.admin, database.name, [noticed])[0].statements == []
+
+
+def migrate_as_the_role_does(database: Database, wanted: Definition) -> list[str]:
+    """Migrate, again and again while other sessions use the table; return the statements."""
+    connection = database.server.connect()
+    done: list[str] = []
+    (plan,) = plans_of(connection, database.name, [wanted])
+    assert plan.refusals == []
+    with connection.cursor() as cursor:
+        for statement in plan.statements:
+            while statement not in done:
+                try:
+                    cursor.execute(statement)
+                    done.append(statement)
+                except pymysql.OperationalError as error:
+                    if error.args[0] != 1205:
+                        raise
+    connection.close()
+    return done

@@ -511,10 +511,11 @@ class Migration:
         self._version = tuple(int(part) for part in re.findall("[0-9]+", version)[:3])
         self._allowed = set(definition.get("allow") or [])
         self._usual = table.collation if table.collation.startswith(f"{CHARACTER_SET}_") else COLLATION
-        self._desired = {
-            str(column["name"]).lower(): _desired_column(column, self._usual) for column in definition["columns"]
-        }
         self._existing = table.columns
+        self._desired = {
+            str(column["name"]).lower(): self._lenient(_desired_column(column, self._usual))
+            for column in definition["columns"]
+        }
         self._indexes = _desired_indexes(definition)
         self._gone = {
             name
@@ -522,6 +523,12 @@ class Migration:
             if name not in self._desired and any(f"drop:{name}" == allowed.lower() for allowed in self._allowed)
         }
         self.refusals: list[str] = []
+
+    def _lenient(self, new: Column) -> Column:
+        """Return a column that still takes NULL where it gets a default: rows that have NULL keep it."""
+        old = self._existing.get(new.name.lower())
+        keeps = old and old.nullable and new.default and not self._is_allowed(f"narrow:{new.name}")
+        return replace(new, nullable=True) if keeps else new
 
     def plan(self) -> Plan:
         """Return the plan."""
