@@ -32,7 +32,7 @@ KEY_PREFIX = "key_"
 MOST_COLUMNS = 1017
 """Of InnoDB: https://dev.mysql.com/doc/refman/8.0/en/innodb-limits.html."""
 MOST_INDEXES = 64
-"""Of a table, in addition to its primary key."""
+"""Of a table, its primary key included."""
 MOST_KEY_COLUMNS = 16
 MOST_KEY_BYTES = 3072
 MOST_ROW_BYTES = 65_535
@@ -150,7 +150,7 @@ def _check_keys(dataset: Dataset, columns: Sequence[Mapping[str, Any]]) -> None:
                 f"{title} cannot be an index: its values have up to {size} bytes, four for each character, and InnoDB's"
                 f" limit is {MOST_KEY_BYTES}. A smaller maxLength makes them shorter",
             )
-    indexes = len(dataset.keys) + dataset.import_id
+    indexes = 1 + len(dataset.keys) + dataset.import_id
     if indexes > MOST_INDEXES:
         raise DescriptorError(("schema",), f"{indexes} indexes are needed: a table has {MOST_INDEXES} at most")
 
@@ -173,7 +173,7 @@ def _check_size(columns: Sequence[Mapping[str, Any]]) -> None:
         raise DescriptorError(
             path,
             f"a row takes up to {page} bytes of its page, and InnoDB's limit is {MOST_PAGE_BYTES}: too many columns."
-            f" Each text of ten characters or more, and each JSON, takes {_LOCAL_BYTES + 1} or {_LOCAL_BYTES + 2}",
+            f" Each text of ten characters or more, and each JSON, takes {_LOCAL_BYTES + 1}",
         )
 
 
@@ -181,10 +181,8 @@ def _page_bytes(kind: str) -> int:
     """Return how much of a value InnoDB keeps in the row's page, in its format DYNAMIC."""
     value, _ = _bytes(kind)
     if kind in _ELSEWHERE:
-        return _LOCAL_BYTES + 2
-    if not _is_text(kind):
-        return value
-    return min(value, _LOCAL_BYTES) + (1 if value < 256 else 2)
+        return _LOCAL_BYTES + 1
+    return min(value, _LOCAL_BYTES) + 1 if _is_text(kind) else value
 
 
 def _bytes(kind: str) -> tuple[int, int]:

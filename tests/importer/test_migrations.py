@@ -622,7 +622,6 @@ class Imports:
                     self.errors.append(str(error))
 
 
-@pytest.mark.slow
 def test_a_million_rows_are_migrated_while_imports_run(database: Database) -> None:
     before, unnoticed = definition(BASE), definition(UNNOTICED, uniqueKeys=[["a"]])
     noticed = definition(NOTICED, uniqueKeys=[["a"]])
