@@ -140,7 +140,12 @@ class _Stage:
         Raises:
             RowsAltered: It is another number of rows.
         """
-        rows = [row for (row,) in self.find(f"SELECT seq FROM {STAGE} WHERE seq > {self._last} ORDER BY seq")]
+        added = f"FROM {STAGE} WHERE seq > {self._last}"
+        ((first, last, count),) = self.find(f"SELECT MIN(seq), MAX(seq), COUNT(*) {added}")
+        rows: Sequence[int] = range(first, last + 1) if count else ()
+        if len(rows) != count:
+            # MySQL leaves numbers out after a statement that inserts some of its rows only.
+            rows = [row for (row,) in self.find(f"SELECT seq {added} ORDER BY seq")]
         if len(rows) != len(places):
             raise RowsAltered(f"{len(places)} rows were sent, {len(rows)} arrived")
         self._last = rows[-1] if rows else self._last
@@ -177,15 +182,23 @@ class _Stage:
             self.run("ROLLBACK TO SAVEPOINT csv_import_merge")
             raise
 
-    def found_in_table(
-        self, rows: Sequence[int], key: Key, what: str = "0", condition: str = "", lock: str = ""
-    ) -> dict[int, int]:
+    def found_in_table(self, rows: Sequence[int], key: Key, what: str = "0", condition: str = "") -> dict[int, int]:
         """Return those of some rows whose key the table has, with what the table has for it."""
         same = " AND ".join(f"t.`{name}` = s.`{name}`" for name in key)
         return dict(
             self.find(
                 f"SELECT s.seq, {what} FROM {STAGE} AS s STRAIGHT_JOIN `{self._table}` AS t ON {same}"
-                f" WHERE {among(rows, rows, 's.seq')} {condition} {lock}"
+                f" WHERE {among(rows, rows, 's.seq')} {condition}"
+            )
+        )
+
+    def writers(self, rows: Sequence[int], key: Key) -> dict[int, int]:
+        """Lock the table's rows that have the same keys; return how many are of which import."""
+        same = " AND ".join(f"t.`{name}` = s.`{name}`" for name in key)
+        return dict(
+            self.find(
+                f"SELECT t.import_id, COUNT(*) FROM {STAGE} AS s STRAIGHT_JOIN `{self._table}` AS t ON {same}"
+                f" WHERE {among(rows, rows, 's.seq')} GROUP BY t.import_id FOR UPDATE OF t"
             )
         )
 
@@ -288,10 +301,7 @@ class _Upsert(_Merge):
         key, *others = self._dataset.keys
         others = [other for other in others if other in self._keys]
         keyless = self._keyless(rows, key)
-        # Locked, so that no other import writes them before this one does.
-        writers = self._stage.found_in_table(rows, key, "t.import_id", lock="FOR UPDATE OF t")
-        newer = self._newer({*writers.values()})
-        outdated = {row for row, writer in writers.items() if writer in newer}
+        present, outdated = self._in_table(rows, key)
         doubtful = self._doubtful(rows, key, others)
         if doubtful and len(rows) > 1:
             return self._one_by_one(rows, doubtful.keys())
@@ -301,11 +311,27 @@ class _Upsert(_Merge):
         }
         superseded = self._superseded(rows, key)
         current = [row for row in rows if not (row in refused or row in outdated or row in superseded)]
-        self._update(rows, [row for row in current if row in writers], key)
-        self._insert(rows, [row for row in current if row not in writers])
+        self._update(rows, [row for row in current if row in present], key)
+        self._insert(rows, [row for row in current if row not in present])
         return refused
 
+    def _in_table(self, rows: Sequence[int], key: Key) -> tuple[set[int], set[int]]:
+        """Return the rows whose key the table has, and those of them that newer imports have written.
+
+        The table's rows are locked, so that no other import writes them before this one does.
+        """
+        writers = self._stage.writers(rows, key)
+        newer = self._newer({*writers})
+        if not writers:
+            return set(), set()
+        if not newer and sum(writers.values()) == len(rows):
+            return {*rows}, set()
+        found = self._stage.found_in_table(rows, key, "t.import_id")
+        return {*found}, {row for row, writer in found.items() if writer in newer}
+
     def _keyless(self, rows: Sequence[int], key: Key) -> list[int]:
+        if key in self._keys and not any(column.nullable for column in self._dataset.columns if column.name in key):
+            return []
         missing = " OR ".join(f"`{name}` IS NULL" for name in key)
         found = self._stage.find(f"SELECT seq FROM {STAGE} WHERE {among(rows, rows)} AND ({missing})")
         return [row for (row,) in found]
