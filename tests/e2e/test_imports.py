@@ -123,6 +123,32 @@ def test_a_failed_import_is_run_again_once(complete: Stack, tmp_path: Path) -> N
     assert imports(complete)["share.csv"] == done
 
 
+def test_an_import_is_undone_once(complete: Stack, tmp_path: Path) -> None:
+    """Plan, refusal of another answer, undo, a second one; a replay and its event change nothing afterwards."""
+    upload(complete, tmp_path, "undone.csv", HEADER + GOOD * 3)
+    entry = imports(complete)["undone.csv"]
+    chosen = ("-e", f"import={entry['id']}")
+    plan = complete.playbook("undo.yml", "--check", *chosen)
+    assert f"Would remove 3 rows of import {entry['id']} from the table customer" in plan.words
+    refused = complete.playbook("undo.yml", *chosen, "-e", "undo_confirm=0", check=False)
+    assert refused.returncode != 0
+    assert f"Nothing was removed: the answer was not {entry['id']}." in refused.words
+    assert imports(complete)["undone.csv"] == entry
+
+    confirmed = (*chosen, "-e", f"undo_confirm={entry['id']}")
+    assert complete.playbook("undo.yml", *confirmed, verbose=True).changed == 1
+    done = imports(complete)["undone.csv"]
+    assert (done["status"], done["rows_loaded"], done["rows_undone"]) == ("succeeded", 3, 3)
+    assert done["undone_by"].startswith("arn:")
+    again = complete.playbook("undo.yml", *confirmed)
+    assert again.changed == 0
+    assert f"Import {entry['id']} has been undone already, by arn:" in again.words
+    assert imports(complete)["undone.csv"] == done
+    replayed = complete.playbook("replay.yml", "-e", f"replay={entry['id']}", check=False)
+    assert replayed.returncode != 0
+    assert "it has succeeded or was undone, and is not run again" in replayed.words
+
+
 def test_a_dead_letter_is_run_again_once(complete: Stack) -> None:
     """Retries used up, queue, plan, replay; the same event again changes nothing; any other message is kept."""
     bucket = f"{complete.outputs()['bucket']['name']}"
