@@ -89,6 +89,7 @@ def test_it_is_undone_once_and_the_ledger_shows_it(database: Database, tmp_path:
     code, output = played(database, tmp_path, *chosen)
     assert code == 0, output
     assert f"1,200 rows of import {number} were removed from the table customer, by {ARN}." in output
+    assert "changed=1" in output
     assert rows(database) == 0
     code, output = played(database, tmp_path, *chosen, caller="another")
     assert code == 0, output
