@@ -92,6 +92,26 @@ def test_many_duplicates_are_found_in_bulk(database: Database) -> None:
     assert "Loading row by row from now on" not in database.messages
 
 
+@pytest.mark.parametrize("ratio", [None, 0.5, 0.49])
+def test_the_texts_of_many_duplicates_are_not_in_memory_at_once(database: Database, ratio: float | None) -> None:
+    """A batch ends earlier, unless all of the file is one transaction."""
+    dataset = dataset_of("append", ("k",))
+    create(database, dataset)
+    rows = [(str(number // 2), "", "x") for number in range(2_000)]
+    limits = Limits(block_bytes=500, max_record_bytes=100, batch_rejects=70)
+    outcome = load(database, dataset, rows, version(1), limits=limits, max_reject_ratio=ratio)
+    commits = database.messages.count("Committed")
+    if ratio == 0.49:
+        assert "1000 of 2000 rows (50 %) would be rejected" in str(outcome.entry.reason)
+        assert (stored(database), refused(database), commits) == ([], [], 1)
+        return
+    assert outcome.entry.counts == Counts(1_000, 1_000)
+    assert [line for _, line, *_ in refused(database)] == list(range(3, 2_003, 2))
+    assert len(stored(database)) == 1_000
+    # The last one says that the import has ended.
+    assert commits == 2 if ratio else commits > 5
+
+
 def test_a_row_that_only_the_database_refuses_is_rejected_alone_whatever_the_mode(database: Database) -> None:
     for mode in ("append", "upsert"):
         dataset = dataset_of(mode, ("k",), name=mode)

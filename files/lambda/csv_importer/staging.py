@@ -17,9 +17,10 @@ from typing import Any, NamedTuple, Protocol
 from pymysql.cursors import Cursor
 
 from csv_importer.datasets import IMPORT_ID_COLUMN, Dataset, Mode
+from csv_importer.errors import TransientError
 from csv_importer.feed import FeedConnection
 from csv_importer.fields import Column
-from csv_importer.mysql_errors import DUPLICATE, code_of, translated
+from csv_importer.mysql_errors import DUPLICATE, MIGRATION, code_of, translated
 from csv_importer.parsing import Block, Reject
 from csv_importer.ports import RowsAltered, Stamp
 
@@ -121,6 +122,9 @@ class _Stage:
 
     def create(self, types: Mapping[str, str]) -> None:
         """Create it; neither this nor drop ends a transaction."""
+        missing = [name for name in self._columns if name.lower() not in types]
+        if missing:
+            raise TransientError(f"table {self._table} lacks {', '.join(missing)}; {MIGRATION}")
         self.drop()
         columns = ", ".join(f"`{name}` {types[name.lower()]} NULL" for name in self._columns)
         self.run(
