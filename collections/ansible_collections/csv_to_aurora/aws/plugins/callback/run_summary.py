@@ -115,6 +115,8 @@ KEY = "run_summary"
 """The key of set_stats that is for this callback."""
 WIDEST = 140
 """Characters of a value that a plan shows."""
+WHOLE = ("statements",)
+"""Fields of which a plan shows all: they are what is run."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def difference(field: str, before: Any, after: Any) -> list[str]:
         ]
     if isinstance(before, list) and isinstance(after, list):
         gone = [f"{field}: - {shown(item)}" for item in before if item not in after]
-        new = [f"{field}: + {shown(item)}" for item in after if item not in before]
+        new = [f"{field}: + {item if field in WHOLE else shown(item)}" for item in after if item not in before]
         return gone + new or [f"{field}: in another order"]
     return [f"{field}: {shown(before)} → {shown(after)}"]
 
