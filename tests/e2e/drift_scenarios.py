@@ -659,6 +659,11 @@ def table_dropped(operator: Operator) -> None:
     operator.stack.query("DROP TABLE csv_import_reject")
 
 
+@names("schema: update table challenge.customer")
+def default_changed(operator: Operator) -> None:
+    operator.stack.query("ALTER TABLE customer ALTER COLUMN status SET DEFAULT 5")
+
+
 @names("schema: update database user importer")
 def grant_revoked(operator: Operator) -> None:
     operator.stack.query("REVOKE INSERT ON challenge.customer FROM importer@'%'")
