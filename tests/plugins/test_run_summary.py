@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from playbook_runner import run_playbook
 
+from ansible_collections.csv_to_aurora.aws.plugins.callback.run_summary import difference
 from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.changes import action_of, merged
 from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.subjects import MANAGES, subject_of
 
@@ -518,3 +519,9 @@ def test_a_module_tells_what_its_task_manages(
 )
 def test_several_changes_of_a_resource_come_to_one(actions: list[str], action: str) -> None:
     assert reduce(merged, actions) == action
+
+
+def test_a_statement_is_shown_whole_since_it_is_what_is_run() -> None:
+    statement = f"ALTER TABLE t ADD COLUMN {'a' * 300} int NULL, ALGORITHM=INSTANT"
+    assert difference("statements", [], [statement]) == [f"statements: + {statement}"]
+    assert difference("others", [], [statement])[0].endswith("…")
