@@ -80,7 +80,7 @@ def refusals_of(database: Database, wanted: Definition) -> list[str]:
 
 
 def fresh(database: Database, wanted: Definition, *, filled: bool = True) -> None:
-    """Create the table anew, with a row where it is asked for."""
+    """Create the table again, with a row where it is asked for."""
     database.query("DROP TABLE IF EXISTS things")
     migrate(database.admin, database.name, [wanted])
     if filled:
@@ -514,7 +514,7 @@ def test_a_run_that_is_killed_between_two_statements_goes_on_where_it_stopped(da
 
 
 def _migrated_until(database: Database, stop: int | None) -> list[str]:
-    """Create the table anew, and run the first statements that make it another one."""
+    """Create the table again, and run the first statements that make it another one."""
     fresh(database, version(1))
     (plan,) = plans_of(database.admin, database.name, [version(4)])
     assert plan.refusals == []
@@ -582,7 +582,7 @@ NOTICED = [{**UNNOTICED[0], "constraints": {"maxLength": 63}}, *UNNOTICED[1:], t
 
 
 class Imports:
-    """Threads that import one file after another, and begin anew after a transient error, as Lambda does."""
+    """Threads that import one file after another, and begin again after a transient error, as Lambda does."""
 
     def __init__(self, database: Database, fields: Sequence[Mapping[str, Any]], numbers: Iterator[int]) -> None:
         self._database = database

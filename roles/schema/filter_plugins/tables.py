@@ -562,19 +562,19 @@ class Migration:
     # The statements
 
     def _statements(self) -> Iterator[str]:
-        missing, surplus = self._index_changes()
-        changes = self._column_changes(surplus)
+        missing, orphaned = self._index_changes()
+        changes = self._column_changes(orphaned)
         touched = {name for name, change in changes.items() if change.algorithm} | self._gone
         # An index would make the change of a column dearer, or impossible.
-        first = [index for index in surplus if touched & set(index.columns)]
+        first = [index for index in orphaned if touched & set(index.columns)]
         yield from self._altered(Algorithm.INPLACE, [f"DROP INDEX {quoted(index.name)}" for index in first])
         yield from self._drops_of_checks()
         for algorithm in Algorithm:
             yield from self._altered(algorithm, self._additions(algorithm))
         yield from self._modifications(changes)
-        later = [f"DROP INDEX {quoted(index.name)}" for index in surplus if index not in first]
+        later = [f"DROP INDEX {quoted(index.name)}" for index in orphaned if index not in first]
         yield from self._altered(Algorithm.INPLACE, [*later, *(f"ADD {index.sql}" for index in missing)])
-        yield from self._drops_of_columns(surplus)
+        yield from self._drops_of_columns(orphaned)
         yield from self._constraints()
 
     def _altered(self, algorithm: Algorithm, actions: Sequence[str]) -> Iterator[str]:
@@ -586,7 +586,7 @@ class Migration:
         existing = [index for index in self._table.indexes.values() if index.name != "PRIMARY"]
         missing = [wanted for wanted in self._indexes if not any(index.serves(wanted) for index in existing)]
         names = {index.name.lower() for index in missing}
-        surplus = [
+        orphaned = [
             index
             for index in existing
             if index.name.lower() in names
@@ -596,10 +596,10 @@ class Migration:
                 and not any(index.serves(wanted) for wanted in self._indexes)
             )
         ]
-        return missing, surplus
+        return missing, orphaned
 
-    def _column_changes(self, surplus: Sequence[Index]) -> dict[str, Change]:
-        kept = [index for index in self._table.indexes.values() if index not in surplus]
+    def _column_changes(self, orphaned: Sequence[Index]) -> dict[str, Change]:
+        kept = [index for index in self._table.indexes.values() if index not in orphaned]
         indexed = {name for index in kept for name in index.columns}
         changes = {}
         for name, new in self._desired.items():
@@ -691,8 +691,8 @@ class Migration:
             return f"ALTER COLUMN {quoted(old.name)} SET DEFAULT {new.default.sql}"
         return f"MODIFY COLUMN {new.sql(self._usual)}"
 
-    def _drops_of_columns(self, surplus: Sequence[Index]) -> Iterator[str]:
-        indexed = {name for index in self._table.indexes.values() if index not in surplus for name in index.columns}
+    def _drops_of_columns(self, orphaned: Sequence[Index]) -> Iterator[str]:
+        indexed = {name for index in self._table.indexes.values() if index not in orphaned for name in index.columns}
         at_once = self._version >= (8, 0, 29) and not self._gone & indexed
         actions = [f"DROP COLUMN {quoted(self._existing[name].name)}" for name in self._existing if name in self._gone]
         yield from self._altered(Algorithm.INSTANT if at_once else Algorithm.INPLACE, actions)
@@ -705,8 +705,8 @@ class Migration:
         ]
 
     def _drops_of_checks(self) -> Iterator[str]:
-        surplus = [check["name"] for check in self._changed_checks() if check["name"] in self._table.checks]
-        yield from self._altered(Algorithm.INSTANT, [f"DROP CHECK {quoted(name)}" for name in surplus])
+        orphaned = [check["name"] for check in self._changed_checks() if check["name"] in self._table.checks]
+        yield from self._altered(Algorithm.INSTANT, [f"DROP CHECK {quoted(name)}" for name in orphaned])
 
     def _constraints(self) -> Iterator[str]:
         checks = self._changed_checks()
