@@ -88,6 +88,7 @@ lint: venv ## ansible-lint, yamllint, ruff, mypy, secrets, generated tables, cha
 	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
 	$(BIN)/python tools/permissions.py --check
 	$(BIN)/python tools/fidelity.py --check
+	$(BIN)/python tools/dataset_tables.py --check
 	$(BIN)/antsibull-changelog lint
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml

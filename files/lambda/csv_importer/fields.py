@@ -9,6 +9,7 @@ one call of Python for each value would halve the speed.
 
 import datetime as dt
 import json
+import operator
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -36,6 +37,14 @@ LONGEST_VARCHAR = 16_383
 
 JSON_DEPTH = 100
 """Levels of the deepest JSON document: https://dev.mysql.com/doc/refman/8.4/en/json.html."""
+
+BOUNDS: Mapping[Callable[[Any, Any], bool], str] = {
+    operator.ge: "at least",
+    operator.le: "at most",
+    operator.gt: "more than",
+    operator.lt: "less than",
+}
+"""How a value has to compare with a bound, as a phrase."""
 
 _SMALL_RANGE = 1000
 
@@ -172,7 +181,8 @@ class BaseField:
     @property
     def rule(self) -> str:
         """What a value has to be, as a phrase."""
-        return self.phrase + self._missing_phrase
+        bounds = (f", {BOUNDS[within]} {bound}" for within, bound, _ in self.bounds.bounds)
+        return self.phrase + "".join(bounds) + self._missing_phrase
 
     @property
     def phrase(self) -> str:
