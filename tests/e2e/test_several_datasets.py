@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -42,6 +43,7 @@ class Environment:
     def __init__(self, stack: Stack, folder: Path) -> None:
         """Write the descriptors; ``folder`` is theirs."""
         self.stack = stack
+        self.folder = folder
         for name, custom in DATASETS.items():
             schema = {"fields": [KEY, TEXT], **({"primaryKey": ["k"]} if name == "prices" else {})}
             descriptor = {"name": name, "path": f"{name}.csv", "schema": schema, **custom}
@@ -52,6 +54,18 @@ class Environment:
     def playbook(self, name: str, *arguments: str, check: bool = True) -> Run:
         """Run a playbook with these datasets."""
         return self.stack.playbook(name, *self.variables, *arguments, check=check)
+
+    @contextmanager
+    def changed(self, name: str, *fields: dict[str, Any]) -> Iterator[None]:
+        """Replace fields of a descriptor, or add them, for a while."""
+        file = self.folder / f"{name}.yaml"
+        before = file.read_text(encoding="utf-8")
+        descriptor = yaml.safe_load(before)
+        known = {field["name"]: field for field in descriptor["schema"]["fields"]}
+        descriptor["schema"]["fields"] = list((known | {field["name"]: field for field in fields}).values())
+        file.write_text(yaml.safe_dump(descriptor, allow_unicode=True), encoding="utf-8")
+        yield
+        file.write_text(before, encoding="utf-8")
 
     def upload(self, key: str, content: bytes) -> str:
         """Put an object; return its version."""
@@ -140,21 +154,33 @@ def test_load_verify_and_undo_know_the_datasets(environment: Environment, tmp_pa
     assert "has been undone already" in environment.playbook(*undo, "-e", f"undo_confirm={entry['id']}").words
 
 
-def test_a_column_that_a_descriptor_gets_is_planned_and_added(environment: Environment, tmp_path: Path) -> None:
-    """The statement that the plan shows is the one that runs; files are imported before and after."""
-    file = next(iter(tmp_path.parent.glob("datasets*/prices.yaml")))
-    descriptor = yaml.safe_load(file.read_text(encoding="utf-8"))
-    more = [{"name": f"note{number}", "type": "string", "constraints": {"maxLength": 10}} for number in range(5)]
-    descriptor["schema"]["fields"] += [{**more[0], "name": "note"}, *more]
-    file.write_text(yaml.safe_dump(descriptor), encoding="utf-8")
-    planned = environment.playbook("site.yml", "--check")
-    (statement,) = [line for line in planned.output.splitlines() if "ALTER TABLE `challenge`.`prices`" in line]
-    assert statement.count(" ADD COLUMN `note") == 6
-    assert statement.endswith("ALGORITHM=INSTANT")
-    environment.playbook("site.yml")
-    found = environment.ended(
-        {"k": environment.upload("prices/2.csv", b"k,v,note,note0,note1,note2,note3,note4\n9,nine,new,,,,,\n")}
-    )
+def test_a_change_that_would_lose_data_stops_a_run_before_its_first_write(environment: Environment) -> None:
+    """The function, too, still has the descriptor that the table is made for."""
+    (before,) = [row["Type"] for row in environment.stack.query("SHOW COLUMNS FROM sales") if row["Field"] == "v"]
+    with environment.changed("sales", {**TEXT, "constraints": {"maxLength": 10}}):
+        began = time.time()
+        run = environment.playbook("site.yml", check=False)
+        assert run.returncode == 2, run.output[-3000:]
+        assert set(environment.stack.writes(began)) <= {"PutParameter", "DeleteParameter"}
+        assert "narrow:v" in run.words
+        planned = environment.playbook("site.yml", "--check")
+        assert "narrow:v" in planned.words
+    (after,) = [row["Type"] for row in environment.stack.query("SHOW COLUMNS FROM sales") if row["Field"] == "v"]
+    assert (before, after) == ("varchar(20)", "varchar(20)")
+    assert environment.playbook("site.yml", "--check").changed == 0
+
+
+def test_columns_that_a_descriptor_gets_are_planned_and_added(environment: Environment) -> None:
+    """The statement that the plan shows is the one that runs."""
+    names = ["note", *(f"note{number}" for number in range(5))]
+    with environment.changed("prices", *({**TEXT, "name": name} for name in names)):
+        planned = environment.playbook("site.yml", "--check")
+        (statement,) = [line for line in planned.output.splitlines() if "ALTER TABLE `challenge`.`prices`" in line]
+        assert statement.count(" ADD COLUMN `note") == len(names)
+        assert statement.endswith("ALGORITHM=INSTANT")
+        environment.playbook("site.yml")
+        header = f"k,v,{','.join(names)}"
+        found = environment.ended({"k": environment.upload("prices/2.csv", f"{header}\n9,nine,new,,,,,\n".encode())})
     assert found["prices/2.csv"]["status"] == "succeeded"
     (row,) = environment.stack.query("SELECT note FROM prices WHERE k = 9")
     assert row == {"note": "new"}
