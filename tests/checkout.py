@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
-COPIED = ("ansible.cfg", "group_vars", "inventories", "playbooks", "roles")
+COPIED = ("ansible.cfg", "datasets", "group_vars", "inventories", "playbooks", "roles")
 """What Ansible finds by its place; the rest is linked."""
 LINKED = ("collections", "files", "tests", "tools")
 
