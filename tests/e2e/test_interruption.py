@@ -161,7 +161,7 @@ def points(total: int, chosen: int) -> list[int]:
 PROVISION_WRITES = 65
 """About how many calls that write a whole provision.yml makes: the sample is taken from these."""
 TEARDOWN_WRITES = 45
-CONFIGURE_TASKS = ("present | Create the table", "packages | Install the packages")
+CONFIGURE_TASKS = ("present | Create or update the table", "packages | Install the packages")
 """Tasks of configure.yml after which it is killed."""
 
 

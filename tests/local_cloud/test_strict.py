@@ -512,6 +512,9 @@ def test_s3_refuses_a_function_that_it_may_not_invoke_or_does_not_know_that_it_m
     assert account.refused("s3:PutBucketNotificationConfiguration", **wanted) == "InvalidArgument"
     account.seconds += 4
     assert account.refused("s3:PutBucketNotificationConfiguration", **wanted) == ""
+    # Of one version: the function, and what may invoke it, stay.
+    account.call("lambda:DeleteFunction", FunctionName="importer", Qualifier="3")
+    assert account.refused("s3:PutBucketNotificationConfiguration", **wanted) == ""
     account.call("lambda:RemovePermission", FunctionName="importer", StatementId="bucket")
     assert account.refused("s3:PutBucketNotificationConfiguration", **wanted) == "InvalidArgument"
 

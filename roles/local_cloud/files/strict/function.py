@@ -231,7 +231,8 @@ class S3ChecksItsDestinations(Rule):
                 self.moments.note((function, statement))
         elif call.operation == "RemovePermission":
             self.allowed.pop((function, statement), None)
-        else:
+        elif not call.parameters.get("Qualifier"):
+            # With one, a single version is deleted.
             self.allowed = {key: bucket for key, bucket in self.allowed.items() if key[0] != function}
 
 
