@@ -12,13 +12,13 @@ from typing import Any
 from csv_importer.datasets import (
     IMPORT_FILE_COLUMN,
     IMPORT_ID_COLUMN,
+    IMPORT_ID_TYPE,
     NAMESPACE,
     Dataset,
     DescriptorError,
     Place,
 )
 from csv_importer.fields import Column
-from csv_importer.mysql import IMPORT_ID_TYPE
 from csv_importer.objects import IMPORT_FILE_LENGTH
 
 type Definition = dict[str, Any]

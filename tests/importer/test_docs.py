@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from descriptors import describe
+
 from .files import COLUMNS
 
 HERE = Path(__file__).parent
@@ -29,3 +31,12 @@ def test_the_columns_are_those_of_the_code() -> None:
     assert re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.MULTILINE) == [
         (column.name, column.rule) for column in COLUMNS
     ]
+
+
+def test_the_readme_s_descriptor_can_be_used(tmp_path: Path) -> None:
+    readme = (HERE.parents[1] / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(# datasets/orders\.yaml.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "orders.yaml"
+    file.write_text(block, encoding="utf-8")
+    (described,) = describe([file])
+    assert (described["table"], described["key_prefix"], described["mode"]) == ("orders", "orders/", "upsert")

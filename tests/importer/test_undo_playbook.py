@@ -23,10 +23,11 @@ def played(database: Database, folder: Path, *arguments: str, caller: str = ARN)
     plays = yaml.safe_load((PROJECT / "playbooks/undo.yml").read_text(encoding="utf-8"))
     server = database.server
     variables: dict[str, Any] = {
-        "stack_name": "the-stack", "stack_dataset_files": [str(PROJECT / "datasets/customer.yaml")],
+        "stack_name": "the-stack",
         "stack_administrator": {"username": server.user, "password": server.password},
         "database_outputs": {"endpoint": server.host, "schema_name": database.name},
-        "preflight_outputs": {"caller_arn": caller}, "inventory_dir": "inventories/stage",
+        "preflight_outputs": {"caller_arn": caller, "datasets": [{"name": "customer", "table": "customer"}]},
+        "inventory_dir": "inventories/stage",
         "tunnel_login": {"login_host": server.host, "login_port": server.port, "ca_cert": str(server.ca_file)},
     }  # fmt: skip
     own = [

@@ -28,6 +28,9 @@ IMPORT_FILE_COLUMN = "import_file"
 IMPORT_ID_COLUMN = "import_id"
 """The column that names the import of a row, in tables that have one."""
 
+IMPORT_ID_TYPE = "bigint unsigned"
+"""Its type, which is that of the ledger's ids."""
+
 LEDGER_TABLES = ("csv_import", "csv_import_reject")
 """Tables that are the importer's own."""
 

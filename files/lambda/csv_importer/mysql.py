@@ -12,7 +12,7 @@ import pymysql
 from pymysql.constants import CLIENT
 from pymysql.cursors import Cursor
 
-from csv_importer.datasets import IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, Dataset, Mode
+from csv_importer.datasets import IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, IMPORT_ID_TYPE, Dataset, Mode
 from csv_importer.errors import ConfigurationError, TransientError
 from csv_importer.feed import FEED_NAME, FeedConnection
 from csv_importer.fields import Column
@@ -31,9 +31,6 @@ READ_TIMEOUT = 120
 
 SESSION = {"wait_timeout": 60, "net_read_timeout": 60, "net_write_timeout": 60}
 """The server ends a session that is idle for a minute, and with it the lock of a client that has died."""
-
-IMPORT_ID_TYPE = "bigint unsigned"
-"""The type of the ledger's ids."""
 
 REASON_LENGTH = 1000
 """Characters of the longest reason that the ledger holds."""

@@ -73,7 +73,7 @@ class Undo:
         Args:
             connection: The connection.
             import_id: The import.
-            tables: The table of each dataset; empty where it has the dataset's name.
+            tables: The table of each dataset.
             batch_rows: Rows of one transaction, in which as many are looked at or removed.
             sleep: Waits for some seconds.
         """
@@ -127,7 +127,7 @@ class Undo:
 
     def table_of(self, dataset: str) -> str:
         """Return a dataset's table; empty where the dataset is not known."""
-        return (self._tables[dataset] or dataset) if dataset in self._tables else ""
+        return self._tables.get(dataset, "")
 
     def _begin(self, by: str) -> None:
         """Write into the ledger who undoes the import, unless it cannot be."""

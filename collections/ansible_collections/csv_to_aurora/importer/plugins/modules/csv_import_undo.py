@@ -28,7 +28,7 @@ options:
     type: str
     required: true
   tables:
-    description: The table of each dataset, by the name of the dataset. An empty one has that name.
+    description: The table of each dataset, by the name of the dataset.
     type: dict
     required: true
   login_db:
