@@ -110,7 +110,7 @@ def _simple(kind: str, form: str | None = None) -> BaseField:
 def _takes(column: BaseField, values: Collection[str]) -> bool:
     """Tell whether a field takes all values; most are told by the first few."""
     few = list(islice(values, _FEW))
-    return not column.errors(few) and (len(few) == len(values) or not column.errors(list(values)))
+    return not column.judge(few).errors and (len(few) == len(values) or not column.judge(list(values)).errors)
 
 
 def is_typed(values: Iterable[str]) -> bool:
@@ -181,7 +181,7 @@ def _nearly(counts: Counter[str], values: Sequence[str], lines: Sequence[int]) -
         ("dates", _simple("date")),
         ("dates with a time", _simple("datetime")),
     ):
-        bad = {value for value in counts if column.errors([value])}
+        bad = {value for value in counts if column.judge([value]).errors}
         odd = sum(counts[value] for value in bad)
         if bad and odd * 10 <= counts.total():
             first = next(line for value, line in zip(values, lines, strict=True) if value in bad)

@@ -338,7 +338,7 @@ class _Column:
         # With quotes, a file holds all values whose characters it holds.
         if not (self._form.dialect.quote and self._form.holds("".join(distinct))):
             distinct = list(filter(self._form.holds, distinct))
-        errors = self.column.errors(distinct)
+        errors = self.column.judge(distinct).errors
         return [text for index, text in enumerate(distinct) if index not in errors]
 
     @cached_property
@@ -395,7 +395,7 @@ class _Column:
         if isinstance(self.column, fields.IntegerField):
             texts += [str(self.column.lowest - 1), str(self.column.highest + 1)]
         texts = [text for text in dict.fromkeys(texts) if self._form.holds(text) and len(text) < 20_000]
-        errors = self.column.errors(texts)
+        errors = self.column.judge(texts).errors
         return [text for index, text in enumerate(texts) if index in errors]
 
     def _beyond(self, bound: str, step: int) -> Iterator[str]:

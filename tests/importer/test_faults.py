@@ -18,6 +18,7 @@ import pytest
 from csv_importer import mysql as adapter
 from csv_importer.errors import ConfigurationError, TransientError
 from csv_importer.feed import FeedConnection
+from csv_importer.fields import AS_IT_STANDS
 from csv_importer.importer import Result
 from csv_importer.limits import Limits
 from csv_importer.mysql import LoadData, MySqlDatabase, MySqlSession
@@ -331,8 +332,8 @@ def test_a_row_that_only_the_database_refuses_is_rejected_alone(database: Databa
 def test_values_that_load_data_would_change_are_never_committed(database: Database) -> None:
     """Warnings show values that validation lets pass by mistake: here it is switched off."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("csv_importer.fields.IntegerField.errors", lambda *_: {})
-        patch.setattr("csv_importer.fields.StringField.errors", lambda *_: {})
+        patch.setattr("csv_importer.fields.IntegerField.judge", lambda *_: AS_IT_STANDS)
+        patch.setattr("csv_importer.fields.StringField.judge", lambda *_: AS_IT_STANDS)
         bad = ["Mr,a,b,0,x@y,n/a", "Mr,a,b,300,x@y,1", f"{'x' * 51},a,b,0,x@y,1"]
         outcome = database.importer(MemoryStore(lines_of(GOOD, *bad, GOOD))).run(version_of())
     assert outcome.entry.counts == Counts(2, 3)

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import re
 import string
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -29,21 +30,27 @@ def column_of(**described: Any) -> Column:
     return column
 
 
+def to_database(column: Column, values: Sequence[str]) -> list[str | None]:
+    """Return what the database gets."""
+    texts = column.judge(values).texts
+    return [texts.get(value, value) for value in values]
+
+
 def check(column: Column, stored: dict[str, Any], refused: list[str]) -> None:
     """Check values one by one, and all together in one block."""
     expected = {value: value if text is SAME else text for value, text in stored.items()}
     for value, text in expected.items():
-        assert column.errors([value]) == NO_ERRORS, value
-        assert list(column.stored([value])) == [text]
+        assert column.judge([value]).errors == NO_ERRORS, value
+        assert to_database(column, [value]) == [text]
     for value in refused:
-        assert list(column.errors([value])) == [0], value
+        assert list(column.judge([value]).errors) == [0], value
     block = [*expected, *refused]
-    assert list(column.errors(block)) == list(range(len(expected), len(block)))
-    assert list(column.stored(list(expected))) == list(expected.values())
+    assert list(column.judge(block).errors) == list(range(len(expected), len(block)))
+    assert to_database(column, list(expected)) == list(expected.values())
 
 
 def reason(column: Column, value: str) -> str:
-    return column.errors([value])[0]
+    return column.judge([value]).errors[0]
 
 
 # Text
@@ -326,22 +333,29 @@ def test_lists() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_missing_value_is_null_its_default_or_rejected(kind: str) -> None:
     null = column_of(type=kind, missingValues=["", "-"])
-    assert (null.errors(["", "-"]), null.stored(["", "-"]), null.nullable) == (NO_ERRORS, [None, None], True)
+    assert (null.judge(["", "-"]).errors, to_database(null, ["", "-"]), null.nullable) == (
+        NO_ERRORS,
+        [None, None],
+        True,
+    )
     required = column_of(type=kind, missingValues=["", "-"], constraints={"required": True})
-    assert required.errors(["", "-"]) == {0: "empty", 1: "a missing value"}
+    assert required.judge(["", "-"]).errors == {0: "empty", 1: "a missing value"}
     assert not required.nullable
 
 
 def test_missing_values_of_a_field_replace_those_of_the_schema() -> None:
     fields = [{"name": "one"}, {"name": "two", "missingValues": [{"value": "-", "label": "not known"}]}]
     one, two = Dataset.of({"name": "things", "schema": {"fields": fields, "missingValues": ["", "NA"]}}).columns
-    assert (one.stored(["", "NA", "-"]), two.stored(["", "NA", "-"])) == ([None, None, "-"], ["", "NA", None])
+    assert (to_database(one, ["", "NA", "-"]), to_database(two, ["", "NA", "-"])) == (
+        [None, None, "-"],
+        ["", "NA", None],
+    )
 
 
 def test_a_default_takes_the_place_of_a_missing_value() -> None:
     column = column_of(type="boolean", missingValues=["", "?"], csvToAurora_columnDefault="false")
     assert (column.default, column.nullable) == ("0", False)
-    assert column.stored(["true", "", "?"]) == ["1", "0", "0"]
+    assert to_database(column, ["true", "", "?"]) == ["1", "0", "0"]
     assert column.rule.endswith(", or empty or '?' for 0")
 
 
@@ -377,10 +391,10 @@ VALUES = st.text(st.sampled_from('0123456789+-.,:TZPDE%@[]{}" ab\n' + "é٣"), m
 def test_a_block_is_judged_as_its_values_are_one_by_one(described: dict[str, Any], values: list[str]) -> None:
     """What is evident for a block has to be what a look at each value says."""
     column = column_of(**described)
-    alone = {index: found[0] for index, value in enumerate(values) if (found := column.errors([value]))}
-    assert column.errors(values) == alone
+    alone = {index: found[0] for index, value in enumerate(values) if (found := column.judge([value]).errors)}
+    assert column.judge(values).errors == alone
     good = [value for index, value in enumerate(values) if index not in alone]
-    assert list(column.stored(good)) == [column.stored([value])[0] for value in good]
+    assert to_database(column, good) == [to_database(column, [value])[0] for value in good]
 
 
 @settings(max_examples=200, deadline=None)
@@ -388,8 +402,8 @@ def test_a_block_is_judged_as_its_values_are_one_by_one(described: dict[str, Any
 def test_a_number_is_stored_with_its_value(number: Decimal) -> None:
     column = column_of(type="number")
     for spelling in {str(number), f"{number:f}", f"{number:+.12f}", f"{number:E}"}:
-        (stored,) = column.stored([spelling])
-        assert not column.errors([spelling])
+        (stored,) = to_database(column, [spelling])
+        assert not column.judge([spelling]).errors
         assert stored is not None
         assert Decimal(stored) == number
         assert set(stored) <= set(string.digits + "+-.")
@@ -435,10 +449,10 @@ def test_what_is_quickly_told_is_what_parsing_tells(described: dict[str, Any], v
         column.check(logical)
     except ValueRefused as refusal:
         refused = str(refusal)
-    assert column.errors([value]) == ({0: refused} if refused else NO_ERRORS)
+    assert column.judge([value]).errors == ({0: refused} if refused else NO_ERRORS)
     if refused:
         return
-    (stored,) = column.stored([value])
+    (stored,) = to_database(column, [value])
     assert stored is not None
     if described["type"] == "datetime":
         assert dt.datetime.fromisoformat(stored) == logical

@@ -200,12 +200,12 @@ VALUES = st.one_of(
 @given(described=st.sampled_from(FIELDS), value=VALUES)
 def test_what_we_read_is_what_frictionless_reads(described: dict[str, Any], value: str) -> None:
     column, (cell, notes) = importer_column(described), theirs(described)(value)
-    is_taken = not column.errors([value])
+    is_taken = not column.judge([value]).errors
     if is_taken != (not notes):
         known = [one for one in DIFFERENCES if kind_of(described) & {*one.types} and re.fullmatch(one.values, value)]
-        assert is_taken in {one.taken for one in known}, (described, value, column.errors([value]), cell, notes)
+        assert is_taken in {one.taken for one in known}, (described, value, column.judge([value]).errors, cell, notes)
     elif is_taken and described["type"] != "duration":
-        (text,) = column.stored([value])
+        text = column.judge([value]).texts.get(value, value)
         assert meant(text, described["type"]) == stored(cell, described["type"]), (described, value)
 
 
@@ -214,7 +214,7 @@ def test_each_difference_is_still_one(difference: Difference) -> None:
     fields = [field for field in FIELDS if kind_of(field) & {*difference.types}]
     assert re.fullmatch(difference.values, difference.example)
     assert any(
-        (not importer_column(field).errors([difference.example])) == difference.taken
+        (not importer_column(field).judge([difference.example]).errors) == difference.taken
         and bool(theirs(field)(difference.example)[1]) == difference.taken
         for field in fields
     )

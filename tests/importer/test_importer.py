@@ -601,7 +601,7 @@ def loaded_by_csv_module(content: str, key: str) -> list[tuple[Any, ...]]:
     for row in list(csv.reader(io.StringIO(content, newline=""), strict=True))[1:]:
         if len(row) != 6 or any("\0" in value for value in row):
             continue
-        if any(column.errors([value]) for column, value in zip(COLUMNS, row, strict=True)):
+        if any(column.judge([value]).errors for column, value in zip(COLUMNS, row, strict=True)):
             continue
         kept.append((row[0], row[1], row[2], int(row[3] or 0), row[4], int(row[5]), key))
     return sorted(kept)

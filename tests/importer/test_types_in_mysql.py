@@ -150,7 +150,7 @@ def test_the_database_never_disagrees_with_the_checks(shared: Database, rows: li
     good = [
         row
         for row in rows
-        if not any(column.errors([value]) for column, value in zip(DATASET.columns, row, strict=True))
+        if not any(column.judge([value]).errors for column, value in zip(DATASET.columns, row, strict=True))
     ]
     stored = rows_of(shared)
     assert [row[0] for row in stored] == [row[0] or None for row in good]

@@ -11,14 +11,15 @@ import datetime as dt
 import json
 import operator
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from decimal import Decimal
 from functools import cache, cached_property
 from itertools import filterfalse, repeat
 from re import _parser  # type: ignore[attr-defined] # the only way to a pattern's tree
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol, override
+from typing import Any, ClassVar, NamedTuple, Protocol, override
 
 NO_ERRORS: Mapping[int, str] = MappingProxyType({})
 
@@ -53,6 +54,21 @@ class ValueRefused(ValueError):
     """A value is not one of its field; the message says why, and never shows the value."""
 
 
+class Judgement(NamedTuple):
+    """What a column does with some values.
+
+    Attributes:
+        errors: The reason for each value that cannot be stored, by its index.
+        texts: What the database gets, None for NULL, by the value, for those that are not stored as they stand.
+    """
+
+    errors: Mapping[int, str]
+    texts: Mapping[str, str | None]
+
+
+AS_IT_STANDS = Judgement(NO_ERRORS, MappingProxyType({}))
+
+
 class Column(Protocol):
     """One column of the file, and of the table under the same name."""
 
@@ -76,30 +92,8 @@ class Column(Protocol):
     def rule(self) -> str:
         """What a value has to be, as a phrase."""
 
-    @property
-    def verbatim(self) -> bool:
-        """Whether each value without an error is stored as it stands, whatever it is."""
-
-    def errors(self, values: Sequence[str]) -> Mapping[int, str]:
-        """Find the values that cannot be stored as they stand.
-
-        Args:
-            values: One value a row, of a whole block.
-
-        Returns:
-            The reason for each bad value by its index.
-        """
-
-    def stored(self, values: Sequence[str]) -> Sequence[str | None]:
-        """Return what the database gets for each of some values.
-
-        Args:
-            values: One value a row, of a whole block.
-
-        Returns:
-            The texts, None for NULL, anything for a value with an error; the same object where each value is stored as
-            it stands.
-        """
+    def judge(self, values: Sequence[str]) -> Judgement:
+        """Judge the values of a block, one a row."""
 
 
 def _never(value: str) -> bool:
@@ -164,16 +158,6 @@ class BaseField:
         return self.default is None and not self.required
 
     @property
-    def as_written(self) -> bool:
-        """Whether each value without an error that is not missing is stored as it stands."""
-        return False
-
-    @property
-    def verbatim(self) -> bool:
-        """Whether each value without an error is stored as it stands."""
-        return self.as_written and self._never_missing
-
-    @property
     def _never_missing(self) -> bool:
         """Whether a missing value is always rejected, or there is none."""
         return not self.missing or (self.required and self.default is None)
@@ -234,34 +218,8 @@ class BaseField:
         del value
         return None
 
-    @cached_property
-    def _judged(self) -> list[tuple[Sequence[str], Mapping[str, str | None]]]:
-        """The last block and what is stored for those of its values that are not stored as they stand.
-
-        errors() is followed by stored(), and parsing takes long. Replaced as a whole: another thread may be at it.
-        """
-        return [((), {})]
-
-    def errors(self, values: Sequence[str]) -> Mapping[int, str]:
-        """Find values that cannot be stored as they stand: see Column."""
-        bad, texts = self._judge(values)
-        if not self.verbatim:
-            self._judged[0] = values, texts
-        if not bad:
-            return NO_ERRORS
-        return {index: bad[value] for index, value in enumerate(values) if value in bad}
-
-    def stored(self, values: Sequence[str]) -> Sequence[str | None]:
-        """Return what the database gets: see Column."""
-        block, texts = self._judged[0]
-        # Not kept beyond its block: memory that is free is used again for the next.
-        self._judged[0] = (), {}
-        if block is not values:
-            texts = self._judge(values)[1]
-        return list(map(texts.get, values, values)) if texts else values
-
-    def _judge(self, values: Sequence[str]) -> tuple[Mapping[str, str], Mapping[str, str | None]]:
-        """Return the bad values with the reasons, and what is stored for those not stored as they stand."""
+    def judge(self, values: Sequence[str]) -> Judgement:
+        """Judge the values of a block: see Column."""
         bad: dict[str, str] = {}
         texts: dict[str, str | None] = {}
         for value in self.doubtful(values):
@@ -272,7 +230,8 @@ class BaseField:
             else:
                 if text != value:
                     texts[value] = text
-        return bad, texts
+        errors = {index: bad[value] for index, value in enumerate(values) if value in bad} if bad else NO_ERRORS
+        return Judgement(errors, texts)
 
     def doubtful(self, values: Sequence[str]) -> Collection[str]:
         """Return the distinct values that have to be judged one by one: all that are not evident."""
@@ -343,11 +302,6 @@ class StringField(BaseField):
 
     @property
     @override
-    def as_written(self) -> bool:
-        return True
-
-    @property
-    @override
     def sql_type(self) -> str:
         longest = self.lengths[1]
         if self.column_type:
@@ -391,18 +345,22 @@ class StringField(BaseField):
 
     @override
     def doubtful(self, values: Sequence[str]) -> Collection[str]:
-        if self.allowed is None and not self.pattern and self.missing <= {""} and self.good_form(values):
-            sizes = set(map(len, values))
-            shortest, longest = self.lengths
-            if self.missing:
-                shortest = max(shortest, 1)
-            if not sizes or (min(sizes) >= shortest and (longest is None or max(sizes) <= longest)):
-                return ()
-        return set(values)
+        if self.allowed is not None or self.pattern or not self.missing <= {""}:
+            return set(values)
+        present = list(filter(None, values)) if self.missing else values
+        doubtful = set(self.doubtful_form(present))
+        sizes = set(map(len, present))
+        shortest, longest = self.lengths
+        if sizes and (min(sizes) < shortest or (longest is not None and max(sizes) > longest)):
+            lengths = range(shortest, sys.maxsize if longest is None else longest + 1)
+            doubtful.update(value for value in present if len(value) not in lengths)
+        if len(present) < len(values):
+            doubtful.add("")
+        return doubtful
 
-    def good_form(self, values: Sequence[str]) -> bool:
-        """Return whether all values are evidently of the format."""
-        return self.form is None or all(map(_compiled(self.form[0]).fullmatch, values))
+    def doubtful_form(self, values: Sequence[str]) -> Iterable[str]:
+        """Return those of some values that are not evidently of the format."""
+        return filterfalse(_compiled(self.form[0]).fullmatch, values) if self.form else ()
 
 
 class EmailField(StringField):
@@ -420,22 +378,24 @@ class EmailField(StringField):
         return ", exactly one @ with text on both sides" + super()._form_phrase
 
     @override
-    def good_form(self, values: Sequence[str]) -> bool:
+    def doubtful_form(self, values: Sequence[str]) -> Iterable[str]:
         # One search over all values costs a tenth of one call for each.
         joined = "\n".join(values)
         edges = joined.startswith("@") or joined.endswith("@") or "\n@" in joined or "@\n" in joined
-        return not edges and set(map(str.count, values, repeat("@"))) == {1}
+        return values if edges or set(map(str.count, values, repeat("@"))) != {1} else ()
 
 
 class UriField(StringField):
     """A URI as in RFC 3986, with a scheme."""
 
-    _CHARACTER: ClassVar[str] = r"[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2}"
+    _CHARACTER: ClassVar[str] = r"A-Za-z0-9\-._~!$&'()*+,;=:@"
+    _ENCODED: ClassVar[str] = "%[0-9A-Fa-f]{2}"
     _IN_BRACKETS: ClassVar[str] = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:%]*@)?\[[0-9A-Fa-f:.vV]+\](?::[0-9]*)?"
     form = (
         (
-            rf"[A-Za-z][A-Za-z0-9+.\-]*+:(?://(?:(?:{_CHARACTER})*+|{_IN_BRACKETS})(?=[/?#]|\Z))?"
-            rf"(?:{_CHARACTER}|/)*+(?:\?(?:{_CHARACTER}|[/?])*+)?(?:\#(?:{_CHARACTER}|[/?])*+)?"
+            rf"[A-Za-z][A-Za-z0-9+.\-]*+:(?://(?:(?:[{_CHARACTER}]++|{_ENCODED})*+|{_IN_BRACKETS})(?=[/?#]|\Z))?"
+            rf"(?:[{_CHARACTER}/]++|{_ENCODED})*+"
+            rf"(?:\?(?:[{_CHARACTER}/?]++|{_ENCODED})*+)?(?:\#(?:[{_CHARACTER}/?]++|{_ENCODED})*+)?"
         ),
         "a URI",
     )
@@ -531,11 +491,6 @@ class IntegerField(_NumberField):
     @override
     def sql_type(self) -> str:
         return self.column_type
-
-    @property
-    @override
-    def as_written(self) -> bool:
-        return self.bare and not self.group_char
 
     @property
     @override
@@ -728,22 +683,31 @@ class _MomentField(BaseField):
         return lambda text: all(within(text, bound) for within, bound in bounds)
 
     @cached_property
-    def _fixed(self) -> Callable[[str], re.Match[str] | None] | None:
-        """A format without names, fractions and zones, where each number has all of its digits."""
+    def _fixed(self) -> tuple[Callable[[str], re.Match[str] | None], str] | None:
+        """For a format without names, fractions and zones, where each number has all of its digits.
+
+        Returns:
+            What matches it, and the template of the text that is stored.
+        """
         parts = re.split("%(.)", self.pattern or "")
         found = parts[1::2]
-        if not self.unlisted or not {*found} <= {*_FIXED, "%"} or len({*found}) < len(found):
+        if not (self.pattern and self.unlisted and {*found} <= {*_FIXED, "%"} and len({*found}) == len(found)):
             return None
         forms = [f"(?P<{name}>{_FIXED[name]})" if name in _FIXED else "%" for name in found]
-        return re.compile("".join(map("".join, zip(map(re.escape, parts[::2]), [*forms, ""], strict=True)))).fullmatch
+        form = "".join(map("".join, zip(map(re.escape, parts[::2]), [*forms, ""], strict=True)))
+        template = self.template.format_map({name: rf"\g<{name}>" if name in found else "00" for name in _FIXED})
+        return re.compile(form).fullmatch, template
 
     @override
     def quick(self, value: str) -> str | None:
-        found = self._fixed(value) if self._fixed and self.pattern else None
+        if not self._fixed:
+            return None
+        matching, template = self._fixed
+        found = matching(value)
         if not found:
             return None
-        text = self.template.format_map({"H": "00", "M": "00", "S": "00", **found.groupdict()})
-        return text if self._bounded(text.replace(" ", "T")) else None
+        text = found.expand(template)
+        return text if not self.bounds.bounds or self._bounded(text.replace(" ", "T")) else None
 
     def _parsed(self, value: str, pattern: str) -> dt.datetime:
         if not _compiled(_FOREIGN_DIGIT).search(value):
@@ -905,11 +869,6 @@ class YearField(BaseField):
 
     @property
     @override
-    def as_written(self) -> bool:
-        return True
-
-    @property
-    @override
     def phrase(self) -> str:
         return "a year written as YYYY"
 
@@ -934,11 +893,6 @@ class YearMonthField(BaseField):
     @override
     def sql_type(self) -> str:
         return "char(7)"
-
-    @property
-    @override
-    def as_written(self) -> bool:
-        return True
 
     @property
     @override
@@ -974,11 +928,6 @@ class DurationField(BaseField):
     @override
     def sql_type(self) -> str:
         return f"varchar({self._LONGEST})"
-
-    @property
-    @override
-    def as_written(self) -> bool:
-        return True
 
     @property
     @override
@@ -1026,11 +975,6 @@ class JsonField(_JsonField):
 
     @property
     @override
-    def as_written(self) -> bool:
-        return True
-
-    @property
-    @override
     def phrase(self) -> str:
         return "a JSON object" if self.kind is dict else "a JSON array"
 
@@ -1056,9 +1000,10 @@ class JsonField(_JsonField):
         if not self.unconstrained or value.count("[") + value.count("{") > JSON_DEPTH or "\\u" in value:
             return None
         try:
-            return value if isinstance(_DECODER.decode(value), self.kind) else None
+            document, end = _DECODER.raw_decode(value)
         except (ValueError, RecursionError):
             return None
+        return value if end == len(value) and isinstance(document, self.kind) else None
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -1104,6 +1049,12 @@ def _depth(document: object) -> int:
     return depth
 
 
+_PLAIN_IN_JSON = re.compile(r'[^"\\\x00-\x1f]*+').fullmatch
+"""What tells that each character of a text stands for itself in a JSON string: RFC 8259, section 7."""
+
+_BETWEEN_ITEMS = '", "'
+
+
 @dataclass(frozen=True)
 class ListField(_JsonField):
     """Values with a delimiter between them, stored as a JSON array.
@@ -1132,6 +1083,12 @@ class ListField(_JsonField):
                 raise ValueRefused(f"an item of the list is {refusal}") from None
         text = f"[{', '.join(items)}]"
         return text, text
+
+    @override
+    def quick(self, value: str) -> str | None:
+        if not self.unconstrained or not isinstance(self.item, StringField) or not _PLAIN_IN_JSON(value):
+            return None
+        return f'["{value.replace(self.delimiter, _BETWEEN_ITEMS)}"]'
 
     def _json(self, item: str) -> str:
         logical, text = self.item.logical(item)
