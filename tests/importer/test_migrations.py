@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import pymysql
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from tables import definition_of, located
 
@@ -304,7 +304,12 @@ def test_a_table_without_rows_becomes_any_other(
     assert migrate(shared_database.admin, shared_database.name, [after]) == []
 
 
+C: dict[str, Any] = {"name": "c", "type": "string", "csvToAurora:columnType": "char(20)"}
+
+
 @examples
+# Another collation, for the key, and NULL.
+@example(pair=(definition([{**C, "constraints": {"required": True}}]), definition([C], uniqueKeys=[["c"]])))
 @given(pair=st.lists(st.sampled_from([*DROPS, "copy", "copy"])).flatmap(alike))
 def test_a_plan_is_refused_or_the_server_takes_it_as_it_is_written_and_no_cheaper(
     shared_database: Database, pair: tuple[Definition, Definition]

@@ -669,6 +669,17 @@ class Migration:
         return Algorithm.COPY if computed or column.auto_increment else Algorithm.INSTANT
 
     def _modifications(self, changes: Mapping[str, Change]) -> Iterator[str]:
+        # Another collation and NULL or NOT NULL at once, the server gives a CHAR or TEXT only while nobody writes; one
+        # after the other, while others write.
+        collations = [
+            f"MODIFY COLUMN {replace(new, nullable=old.nullable, default=old.default).sql(self._usual)}"
+            for old, new in ((self._existing[name], self._desired[name]) for name in changes)
+            if changes[new.name].algorithm is Algorithm.INPLACE
+            and new.type.name != "varchar"
+            and new.nullable is not old.nullable
+            and new.collation != old.collation
+        ]
+        yield from self._altered(Algorithm.INPLACE, collations)
         for algorithm in Algorithm:
             actions = [
                 self._modification(self._existing[name], self._desired[name])
