@@ -31,7 +31,7 @@ IMPORT_ID_COLUMN = "import_id"
 IMPORT_ID_TYPE = "bigint unsigned"
 """Its type, which is that of the ledger's ids."""
 
-LEDGER_TABLES = ("csv_import", "csv_import_reject")
+LEDGER_TABLES = ("csv_import", "csv_import_range", "csv_import_reject")
 """Tables that are the importer's own."""
 
 NAMESPACE = "csvToAurora:"
@@ -142,6 +142,11 @@ class Dataset:
     def staged(self) -> bool:
         """Whether rows may have to be compared with those that the table has, or with each other."""
         return bool(self.keys)
+
+    @property
+    def any_order(self) -> bool:
+        """Whether the same is in the table, in whatever order rows are stored."""
+        return self.mode is Mode.APPEND and not self.keys
 
     @classmethod
     def of(cls, descriptor: Descriptor) -> "Dataset":

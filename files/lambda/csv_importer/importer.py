@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from csv_importer.compression import USUAL_RATIO, Decompressed, is_compressed
@@ -15,7 +16,7 @@ from csv_importer.fields import Column
 from csv_importer.headers import Header, read_header
 from csv_importer.limits import DEFAULTS, Limits
 from csv_importer.objects import ObjectVersion
-from csv_importer.parsing import Block, Position, Read, Reject, read_blocks
+from csv_importer.parsing import Block, Position, Reject, read_blocks
 from csv_importer.pipeline import Pipeline
 from csv_importer.ports import (
     ByteStream,
@@ -24,15 +25,19 @@ from csv_importer.ports import (
     Entry,
     Loader,
     ObjectStore,
+    Range,
     RowsAltered,
     Session,
     Stamp,
     Status,
     Superseded,
 )
+from csv_importer.sessions import Content, Gaps, Job, SideBySide
 from csv_importer.settings import MAX_KEPT_REJECTS
 
 NOTHING = Counts()
+
+NO_BLOCK = "the time of the invocation was up before a block of the file had arrived"
 
 type Log = Callable[..., None]
 """Writes a message with keys and values; never a value out of a file."""
@@ -81,6 +86,7 @@ class Importer:
         database: Database,
         time_left: Callable[[], float],
         log: Log,
+        sessions: int = 1,
         max_reject_ratio: float | None = None,
         max_kept_rejects: int = MAX_KEPT_REJECTS,
         reject_retention_days: int = 0,
@@ -95,6 +101,7 @@ class Importer:
             database: The database.
             time_left: Returns how many seconds of the invocation may still be used.
             log: Where to report progress.
+            sessions: Through how many sessions of the database one file may be stored at once.
             max_reject_ratio: The highest share of rows that may be rejected, 0 to 1; None for any.
             max_kept_rejects: How many rejects of an import are kept, the first ones; the others are counted.
             reject_retention_days: Days after which rejects are deleted; 0 keeps them.
@@ -106,6 +113,7 @@ class Importer:
         self._database = database
         self._time_left = time_left
         self._log = log
+        self._sessions = sessions
         self._accepted = _Accepted(max_reject_ratio, max_kept_rejects)
         self._retention_days = reject_retention_days
         self._limits = limits
@@ -129,6 +137,8 @@ class Importer:
         run = _Run(
             dataset,
             self._store,
+            self._database,
+            sessions=self._sessions,
             time_left=self._time_left,
             log=self._log,
             accepted=self._accepted,
@@ -247,7 +257,9 @@ class _Run:
         self,
         dataset: Dataset | None,
         store: ObjectStore,
+        database: Database,
         *,
+        sessions: int,
         time_left: Callable[[], float],
         log: Log,
         accepted: _Accepted,
@@ -260,6 +272,8 @@ class _Run:
         self._dataset = dataset
         self._replaces = dataset is not None and dataset.mode is Mode.REPLACE
         self._store = store
+        self._database = database
+        self._sessions = sessions
         self._time_left = time_left
         self._log = log
         self._accepted = accepted
@@ -317,7 +331,7 @@ class _Run:
                 source.close()
                 start = work.entry.position
                 source, buffer = self._open(work.version, start.offset), b""
-            return self._store_blocks(work, _File(header, start, buffer, source.read, _stamp(work, dataset)))
+            return self._store_blocks(work, _File(header, start, buffer, source, _stamp(work, dataset)))
         finally:
             source.close()
 
@@ -339,9 +353,78 @@ class _Run:
             return self._store_batches(work, file, begun, _Counting(), self._limits)
         if self._replaces and not work.entry.position.offset and not self._remove_outdated(work):
             return False
+        if bulk_loader and (more := self._more_sessions(work)):
+            return self._load_side_by_side(work, file, begun, bulk_loader, more)
         if bulk_loader:
             return self._load(work, file, begun, bulk_loader)
         return self._store_batches(work, file, begun, work.session.row_loader, self._limits.row_by_row)
+
+    def _more_sessions(self, work: _Work) -> int:
+        """Return how many other sessions are worth it for what is left of a file."""
+        # Where rows have keys, or take the place of others, what is stored depends on the order.
+        if self._sessions == 1 or self._altered or self._dataset is None or not self._dataset.any_order:
+            return 0
+        packed = is_compressed(work.version.key)
+        left = work.entry.size * USUAL_RATIO if packed else work.entry.size - work.entry.position.offset
+        more = min(self._sessions, left // self._limits.session_bytes) - 1
+        return min(more, work.session.spare_connections()) if more > 0 else 0
+
+    def _load_side_by_side(
+        self, work: _Work, file: "_File", begun: Entry, bulk_loader: Loader[bytes], more: int
+    ) -> bool:
+        """Load through several sessions at once; return whether there was enough time."""
+        if begun.position != work.entry.position:
+            self._commit(work, begun)
+        version, dataset, limits = work.version, self._dataset_of(begun), self._limits
+        reopen = None if is_compressed(version.key) else partial(self._open, version)
+        content = Content(file.stream, file.start.offset + len(file.buffer), reopen)
+        keep_rejects = self._accepted.left(replace(begun, counts=Counts()))
+        job = Job(begun, file.header.layout, file.header.columns, file.stamp, keep_rejects)
+        gaps = Gaps(content, job, file.buffer, limits)
+        self._log("Loading through several sessions", import_id=begun.import_id, sessions=more + 1)
+        try:
+            with Pipeline(iter(gaps), bulk_loader.encode, limits.blocks_ahead + 2 * more) as pipeline:
+                sessions = SideBySide(
+                    pipeline=pipeline,
+                    job=job,
+                    limits=limits,
+                    time_left=self._time_left,
+                    committed=partial(self._committed_ranges, begun),
+                    log=self._log,
+                )
+                work.entry = sessions.run(work.session, partial(self._database.open_more, version, dataset), more)
+                if pipeline.failure:
+                    raise pipeline.failure
+        except RowsAltered as alteration:
+            with work.session.transaction():
+                work.entry = work.session.fold(job.entry, ())
+            self._alter(work, alteration)
+            return True
+        finally:
+            content.close()
+        if pipeline.ended and work.entry.position.offset == gaps.end.offset:
+            self._commit(work, self._at_end(work.entry))
+            return True
+        if self._time_left() > 0:
+            return True
+        if not self.commits:
+            raise TransientError(NO_BLOCK)
+        return False
+
+    def _committed_ranges(self, begun: Entry, ranges: Sequence[Range]) -> None:
+        """Report what one of several sessions has committed."""
+        counts = sum((each.counts for each in ranges), Counts())
+        self._added += counts
+        self.commits += 1
+        self._log(
+            "Committed",
+            import_id=begun.import_id,
+            status=begun.status.value,
+            byte_offset=ranges[-1].end.offset,
+            size=begun.size,
+            rows_loaded=counts.loaded,
+            rows_rejected=counts.rejected,
+        )
 
     def _is_whole(self, work: _Work) -> bool:
         """Return whether all of a file that is not yet checked may be one transaction."""
@@ -380,10 +463,14 @@ class _Run:
         try:
             return self._store_batches(work, file, begun, bulk_loader, self._limits, whole=whole)
         except RowsAltered as alteration:
-            self._altered += 1
-            how = "row by row" if self._altered >= len(work.session.bulk_loaders) else "through a temporary table"
-            self._log(f"Loading {how} from now on", reason=str(alteration), import_id=work.entry.import_id)
+            self._alter(work, alteration)
             return True
+
+    def _alter(self, work: _Work, alteration: RowsAltered) -> None:
+        """Use the next loader from now on."""
+        self._altered += 1
+        how = "row by row" if self._altered >= len(work.session.bulk_loaders) else "through a temporary table"
+        self._log(f"Loading {how} from now on", reason=str(alteration), import_id=work.entry.import_id)
 
     def _store_batches[T](  # noqa: PLR0913 - one by name
         self, work: _Work, file: "_File", begun: Entry, loader: Loader[T], limits: Limits, *, whole: bool = False
@@ -402,10 +489,13 @@ class _Run:
             Whether there was enough time.
         """
         columns = file.header.columns
-        blocks = file.blocks(limits, self._accepted.left(begun))
+        blocks = file.blocks(limits, self._accepted.left(begun), begun.ranges[0].start if begun.ranges else None)
         with Pipeline(blocks, loader.encode, limits.blocks_ahead) as pipeline:
             while self._arrives(pipeline, whole=whole):
                 if pipeline.ended:
+                    if begun.ranges:
+                        # This gap is closed: on to the next one.
+                        return True
                     after = self._at_end(begun)
                     with self._storing(work, begun):
                         work.session.advance(work.entry, after)
@@ -425,7 +515,7 @@ class _Run:
                         self._accepted.check(counts)
                     rejects = sorted([*batch.rejects, *refused], key=lambda reject: reject.line)
                     work.session.reject(begun, rejects[: self._accepted.left(begun)])
-                    after = replace(begun, position=batch.end, counts=counts)
+                    after = replace(begun, position=batch.end, counts=counts).folded()
                     work.session.advance(work.entry, after)
                 self._committed(work, after)
                 begun = after
@@ -442,7 +532,7 @@ class _Run:
         if pipeline.wait(max(self._time_left(), self._limits.grace)):
             return True
         if whole or not self.commits:
-            raise TransientError("the time of the invocation was up before a block of the file had arrived")
+            raise TransientError(NO_BLOCK)
         return False
 
     def _at_end(self, entry: Entry) -> Entry:
@@ -505,23 +595,22 @@ class _File:
         header: The header.
         start: The position.
         buffer: Bytes that follow it and were read already.
-        read: Where the others come from.
+        stream: Where the others come from.
         stamp: What is stored with each row.
     """
 
     header: Header
     start: Position
     buffer: bytes
-    read: Read
+    stream: ByteStream
     stamp: Stamp
 
-    def blocks(self, limits: Limits, keep_rejects: int) -> Iterator[Block]:
-        """Read the records; a file that holds blank lines at most has none."""
+    def blocks(self, limits: Limits, keep_rejects: int, until: Position | None) -> Iterator[Block]:
+        """Read the records up to a position; a file that holds blank lines at most has none."""
         if not self.header.columns:
             return iter(())
-        return read_blocks(
-            self.read, self.header.layout, self.start, self.buffer, limits=limits, keep_rejects=keep_rejects
-        )
+        read, layout = self.stream.read, self.header.layout
+        return read_blocks(read, layout, self.start, self.buffer, until=until, limits=limits, keep_rejects=keep_rejects)
 
 
 class _Batch[T]:

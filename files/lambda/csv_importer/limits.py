@@ -24,6 +24,8 @@ class Limits:
         batch_bytes: Bytes of the file after which it ends earlier: the server gives up on a client that has sent
             nothing for a minute, and there are files without a row to send.
         batch_pause: Seconds to wait for the next block before it ends earlier, for the same reason.
+        session_bytes: Bytes of a file for each session that stores it at once with others: fewer are not worth the
+            time to connect.
         whole_bytes: Bytes of the largest file that is checked and loaded in one transaction.
         grace: Seconds beyond the end of an invocation's time in which its first block may still arrive.
         remove_rows: Rows of an older version, in mode replace, that are removed in one transaction. What is more is
@@ -33,6 +35,7 @@ class Limits:
         insert_rows: Rows of one INSERT statement, where LOAD DATA cannot be used.
         lock_timeout: Seconds to wait for the lock of an object version: longer than the server keeps the
             session of a client that died.
+        session_attempts: How often one of several sessions connects again without having stored anything.
         retry_timeout: Seconds for which transient errors are retried without any progress: a failover takes half
             of it.
         row_lock_timeout: Seconds for which the server lets a statement wait for a row's lock.
@@ -49,6 +52,7 @@ class Limits:
     batch_rejects: int = 2_000
     batch_bytes: int = 32 * 1024 * 1024
     batch_pause: float = 5.0
+    session_bytes: int = 8 * 1024 * 1024
     whole_bytes: int = 4 * 1024 * 1024
     grace: float = 5.0
     remove_rows: int = 10_000
@@ -56,6 +60,7 @@ class Limits:
     deletions: int = 50
     insert_rows: int = 1000
     lock_timeout: float = 90.0
+    session_attempts: int = 3
     retry_timeout: float = 90.0
     row_lock_timeout: int = 20
 

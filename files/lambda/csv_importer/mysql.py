@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,18 @@ from csv_importer.limits import DEFAULTS, Limits
 from csv_importer.mysql_errors import DUPLICATE, LOGIN_REFUSED, MIGRATION, code_of, translated
 from csv_importer.objects import IMPORT_FILE_LENGTH, ObjectVersion
 from csv_importer.parsing import Block, Position, Reject
-from csv_importer.ports import Counts, Credentials, Entry, Loader, RowsAltered, Secrets, Stamp, Status, Superseded
+from csv_importer.ports import (
+    Counts,
+    Credentials,
+    Entry,
+    Loader,
+    Range,
+    RowsAltered,
+    Secrets,
+    Stamp,
+    Status,
+    Superseded,
+)
 from csv_importer.staging import NEWER, STAGE, Fill, Staged, listed
 
 CONNECT_TIMEOUT = 10
@@ -35,6 +47,9 @@ SESSION = {"wait_timeout": 60, "net_read_timeout": 60, "net_write_timeout": 60}
 REASON_LENGTH = 1000
 """Characters of the longest reason that the ledger holds."""
 
+
+_ATTEMPT = "SELECT 1 FROM csv_import WHERE id = %s AND attempts = %s AND status = %s"
+_CHANGED = "the ledger's row was changed by another session"
 
 _SAME_KEY = (
     "other.import_file = %s AND CAST(other.object_key AS BINARY) = %s AND other.bucket = %s AND other.dataset = %s"
@@ -82,6 +97,16 @@ class MySqlDatabase:
             yield session if held is None else held
         finally:
             # Sends no COM_QUIT over a connection that is in the middle of a statement.
+            with _quietly():
+                connection.close()
+
+    @contextmanager
+    def open_more(self, version: ObjectVersion, dataset: Dataset) -> "Iterator[MySqlSession]":
+        """Connect once more: see ports.Database."""
+        connection, _ = self._logged_in()
+        try:
+            yield MySqlSession(connection, version, dataset, self._request_id, self._limits)
+        finally:
             with _quietly():
                 connection.close()
 
@@ -266,7 +291,8 @@ class MySqlSession:
             if entry and entry.status.ended:
                 return entry
             # The last write of this invocation may still be under way through a connection that it lost.
-            if entry and first and entry.position != first.position and entry.request_id != self._request_id:
+            moved = entry and first and (entry.position, entry.ranges) != (first.position, first.ranges)
+            if entry and moved and entry.request_id != self._request_id:
                 return entry
             first = first or entry
             if clock() >= until:
@@ -287,6 +313,9 @@ class MySqlSession:
         claimed = self._find()
         if claimed is None:
             raise TransientError("the ledger's row is gone")
+        if claimed.ranges:
+            with self.transaction():
+                return self.fold(claimed, ())
         return claimed
 
     def _begin(self, *, checking: bool) -> None:
@@ -323,18 +352,19 @@ class MySqlSession:
             found = cursor.execute(
                 "UPDATE csv_import SET dataset = %s, status = %s, attempts = attempts + 1, request_id = %s,"
                 " reason = NULL, finished_at = NULL"
-                " WHERE id = %s AND byte_offset = %s AND status = %s AND undone_by IS NULL",
+                " WHERE id = %s AND attempts = %s AND byte_offset = %s AND status = %s AND undone_by IS NULL",
                 (
                     name,
                     (again if entry.status is Status.FAILED else entry.status).value,
                     self._request_id,
                     entry.import_id,
+                    entry.attempts,
                     entry.position.offset,
                     entry.status.value,
                 ),
             )
         if found != 1:
-            raise TransientError("the ledger's row was changed by another session")
+            raise TransientError(_CHANGED)
 
     @property
     def _name(self) -> str:
@@ -458,7 +488,7 @@ class MySqlSession:
                 "UPDATE csv_import SET status = %s, byte_offset = %s, line_number = %s, rows_read = %s,"
                 " rows_loaded = %s, rows_rejected = %s, rows_blank = %s, size_bytes = %s, request_id = %s,"
                 " reason = %s, finished_at = IF(%s, CURRENT_TIMESTAMP(3), NULL)"
-                " WHERE id = %s AND byte_offset = %s AND status = %s",
+                " WHERE id = %s AND attempts = %s AND byte_offset = %s AND status = %s",
                 (
                     after.status.value,
                     *after.position,
@@ -471,12 +501,74 @@ class MySqlSession:
                     after.reason and after.reason[:REASON_LENGTH],
                     after.status.ended,
                     before.import_id,
+                    before.attempts,
                     before.position.offset,
                     before.status.value,
                 ),
             )
-        if found != 1:
-            raise TransientError("the ledger's row was changed by another session")
+            if found != 1:
+                raise TransientError(_CHANGED)
+            gone = [each.start.offset for each in before.ranges if each not in after.ranges]
+            new = [each for each in after.ranges if each not in before.ranges]
+            if gone:
+                cursor.execute(
+                    f"DELETE FROM csv_import_range WHERE import_id = %s AND byte_offset IN ({listed(gone)})",  # noqa: S608 - numbers
+                    before.import_id,
+                )
+            self._add_ranges(cursor, before, new)
+
+    def record(self, entry: Entry, ranges: Sequence[Range]) -> None:
+        """Store what is imported beyond the position: see ports.Session."""
+        with translated(), self._connection.cursor() as cursor:
+            # Until the end of the transaction, nobody begins the import again.
+            if not cursor.execute(f"{_ATTEMPT} FOR SHARE", self._attempt(entry)):
+                raise TransientError(_CHANGED)
+            self._add_ranges(cursor, entry, ranges)
+
+    def fold(self, entry: Entry, ranges: Sequence[Range]) -> Entry:
+        """Store what is imported, and move the position: see ports.Session."""
+        with translated(), self._connection.cursor() as cursor:
+            if not cursor.execute(f"{_ATTEMPT} FOR UPDATE", self._attempt(entry)):
+                raise TransientError(_CHANGED)
+            stored = self._ranges(entry.import_id, "FOR UPDATE")
+        known = replace(entry, ranges=stored)
+        folded = replace(entry, ranges=(*stored, *ranges)).folded()
+        if folded != known:
+            self.advance(known, folded)
+        return folded
+
+    @staticmethod
+    def _attempt(entry: Entry) -> tuple[object, ...]:
+        return entry.import_id, entry.attempts, entry.status.value
+
+    @staticmethod
+    def _add_ranges(cursor: Cursor, entry: Entry, ranges: Sequence[Range]) -> None:
+        if ranges:
+            cursor.executemany(
+                "INSERT INTO csv_import_range (import_id, byte_offset, line_number, end_offset, end_line, rows_loaded,"
+                " rows_rejected, rows_blank) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+                [
+                    (entry.import_id, *start, *end, counts.loaded, counts.rejected, counts.blank)
+                    for start, end, counts in ranges
+                ],
+            )
+
+    def _ranges(self, import_id: int, locking: str = "") -> tuple[Range, ...]:
+        with translated():
+            rows = self._query(
+                "SELECT byte_offset, line_number, end_offset, end_line, rows_loaded, rows_rejected, rows_blank"  # noqa: S608 - a clause
+                f" FROM csv_import_range WHERE import_id = %s ORDER BY byte_offset {locking}",
+                import_id,
+            )
+        return tuple(Range(Position(*row[:2]), Position(*row[2:4]), Counts(*row[4:])) for row in rows)
+
+    def spare_connections(self) -> int:
+        """Return how many more connections this import may have: see ports.Session."""
+        with translated():
+            ((of_user, of_all),) = self._query("SELECT @@max_user_connections, @@max_connections")
+            # Those of this user: without the privilege PROCESS, others are not shown.
+            used = len(self._query("SHOW PROCESSLIST"))
+        return max(0, (min(int(of_user or of_all), int(of_all)) - used) // 2)
 
     def check_newest(self, entry: Entry) -> None:
         """Check that there is no newer version: see ports.Session."""
@@ -555,16 +647,19 @@ class MySqlSession:
         with translated():
             rows = self._query(
                 "SELECT id, status, byte_offset, line_number, rows_loaded, rows_rejected, rows_blank, request_id,"
-                " size_bytes, reason, dataset, undone_by IS NOT NULL FROM csv_import WHERE version_hash = %s",
+                " attempts, size_bytes, reason, dataset, undone_by IS NOT NULL FROM csv_import WHERE version_hash = %s",
                 self._version.digest,
             )
-        for import_id, status, offset, line, loaded, rejected, blank, request_id, size, reason, dataset, undone in rows:
+        for import_id, status, offset, line, loaded, rejected, blank, request, attempts, *others in rows:
+            size, reason, dataset, undone = others
             return Entry(
                 import_id=import_id,
                 status=Status(status),
                 position=Position(offset, line),
                 counts=Counts(loaded, rejected, blank),
-                request_id=request_id,
+                request_id=request,
+                attempts=attempts,
+                ranges=self._ranges(import_id) if offset else (),
                 size=size,
                 reason=reason,
                 dataset=dataset,

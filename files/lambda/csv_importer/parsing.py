@@ -119,17 +119,19 @@ class Block:
         rejects: The records that are refused, in the order of the file, or as many of the first as are kept.
         rejected: How many records are refused.
         blank: How many lines were blank.
+        start: Where it begins.
         end: Where the next block begins.
     """
 
-    __slots__ = ("_plain", "_raw_length", "_records", "_stored", "blank", "end", "rejected", "rejects")
+    __slots__ = ("_plain", "_raw_length", "_records", "_stored", "blank", "end", "rejected", "rejects", "start")
 
-    def __init__(  # noqa: PLR0913 - built in two places
+    def __init__(  # noqa: PLR0913, PLR0917 - built in two places
         self,
         records: Records | None,
         rejects: list[Reject],
         rejected: int,
         blank: int,
+        start: Position,
         end: Position,
         *,
         raw_length: int,
@@ -143,6 +145,7 @@ class Block:
             rejects: The others that are kept.
             rejected: How many others there are.
             blank: How many lines were blank.
+            start: Where the block begins.
             end: Where the next block begins.
             raw_length: Characters of a rejected record that are kept.
             plain: Whether no value of the records holds one of SEPARATORS.
@@ -151,6 +154,7 @@ class Block:
         self.rejects = rejects
         self.rejected = rejected
         self.blank = blank
+        self.start = start
         self.end = end
         self._records = records
         self._raw_length = raw_length
@@ -218,12 +222,13 @@ class _Stored(NamedTuple):
         return map(texts.get, self.written, self.written) if texts else self.written
 
 
-def read_blocks(  # noqa: PLR0913 - two by name
+def read_blocks(  # noqa: PLR0913 - three by name
     read: Read,
     layout: Layout,
     start: Position,
     buffer: bytes = b"",
     *,
+    until: Position | None = None,
     limits: Limits = DEFAULTS,
     keep_rejects: int = sys.maxsize,
 ) -> Iterator[Block]:
@@ -234,6 +239,7 @@ def read_blocks(  # noqa: PLR0913 - two by name
         layout: What its fields are.
         start: The end of the header or of a block: where buffer, then read, begin.
         buffer: Bytes that were read already.
+        until: Where to end: at the beginning of another block. None for the end of the file.
         limits: Sizes of a block and a record.
         keep_rejects: How many rejects are kept, the first ones: the others are only counted.
 
@@ -243,6 +249,9 @@ def read_blocks(  # noqa: PLR0913 - two by name
     block_bytes, raw_length = limits.block_bytes, limits.raw_length
     position = start
     at_end = False
+    if until:
+        length = until.offset - start.offset
+        read, buffer = _up_to(length - len(buffer), read), buffer[:length]
     begun, buffer = io.BytesIO(buffer), b""
     while True:
         while len(buffer) < block_bytes and not at_end:
@@ -259,8 +268,8 @@ def read_blocks(  # noqa: PLR0913 - two by name
             skipped, buffer, at_end = _skip_line(lambda size: begun.read(size) or read(size), buffer, block_bytes)
             reject = Reject(position.line + 1, None, too_long(limits), _raw(text, raw_length))
             rejects = [] if is_comment else [reject][:keep_rejects]
-            position = Position(position.offset + skipped, position.line + 1)
-            block = Block(None, rejects, int(not is_comment), int(is_comment), position, raw_length=raw_length)
+            end = Position(position.offset + skipped, position.line + 1)
+            block = Block(None, rejects, int(not is_comment), int(is_comment), position, end, raw_length=raw_length)
         else:
             size = _first_lines(buffer, complete, limits.block_lines)
             # What follows is known to belong to the last line only where that has no end.
@@ -269,12 +278,26 @@ def read_blocks(  # noqa: PLR0913 - two by name
                 position,
                 following=len(buffer) - size if size == complete else 0,
                 at_end=at_end and size == len(buffer),
+                goes_on=until is not None,
             )
             block = _parse(source, layout, limits, keep_rejects)
             buffer = buffer[block.end.offset - position.offset :]
-            position = block.end
+        position = block.end
         keep_rejects -= len(block.rejects)
         yield block
+
+
+def _up_to(size: int, read: Read) -> Read:
+    """Return what reads so many bytes at most in all."""
+    left = max(size, 0)
+
+    def bounded(size: int) -> bytes:
+        nonlocal left
+        data = read(min(size, left)) if left else b""
+        left -= len(data)
+        return data
+
+    return bounded
 
 
 def _complete(buffer: bytes) -> int:
@@ -317,13 +340,15 @@ class _Source:
         data: The lines.
         start: Where in the file they are.
         following: Bytes that are known to follow them without an end of a line.
-        at_end: Whether the file ends with them.
+        at_end: Whether the file ends with them, or what is read of it.
+        goes_on: Whether the file goes on after what is read of it.
     """
 
     data: bytes
     start: Position
     following: int
     at_end: bool
+    goes_on: bool
 
 
 class _Fault(NamedTuple):
@@ -368,7 +393,9 @@ def _parse(source: _Source, layout: Layout, limits: Limits, keep_rejects: int) -
     else:
         lines = list(io.StringIO(text, newline=""))
         comments = grammar.comments(lines, start.line + 1)
-        found = find_records(Lines(lines, comments, source.following, source.at_end, encoding.size), grammar, limits)
+        # What another block begins after is longer than what was read ahead for it, or ends before.
+        open_reason = (too_long(limits) if source.goes_on else grammar.broken) if source.at_end else None
+        found = find_records(Lines(lines, comments, source.following, open_reason, encoding.size), grammar, limits)
         unused = sum(map(encoding.size, lines[found.used :]))
         end = Position(start.offset + len(data) - unused, start.line + found.used)
         faults = [_Fault(start.line + 1 + at, None, reason, None) for at, reason in found.broken]
@@ -387,7 +414,9 @@ def _parse(source: _Source, layout: Layout, limits: Limits, keep_rejects: int) -
     if errors:
         records.keep([index for index in range(len(records)) if index not in errors])
     plain = not any(character in text for character in SEPARATORS)
-    return Block(records, rejects, rejected, blank, end, raw_length=limits.raw_length, plain=plain, stored=stored)
+    return Block(
+        records, rejects, rejected, blank, start, end, raw_length=limits.raw_length, plain=plain, stored=stored
+    )
 
 
 def _add_long(errors: dict[int, _Error], records: Records, encoding: Encoding, limits: Limits) -> None:

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -20,7 +21,8 @@ class Parcel[T]:
         rejects: Its rejects that are kept.
         rejected: How many rejects there are.
         blank: How many lines were blank.
-        end: Where in the file it ends.
+        start: Where in the file it begins.
+        end: Where it ends.
     """
 
     content: T
@@ -28,11 +30,16 @@ class Parcel[T]:
     rejects: list[Reject]
     rejected: int
     blank: int
+    start: Position
     end: Position
 
 
 class Pipeline[T]:
-    """Parcels in the order of the file; a context manager that ends the thread."""
+    """Parcels in the order of the file; a context manager that ends the thread.
+
+    Attributes:
+        failure: What reading or parsing raised, where the parcels are shared.
+    """
 
     def __init__(self, blocks: Iterator[Block], encode: Callable[[Block], T], blocks_ahead: int) -> None:
         """Prepare; the thread starts with the context.
@@ -50,6 +57,7 @@ class Pipeline[T]:
         self._thread = threading.Thread(target=self._work, name="parser", daemon=True)
         self._next: Parcel[T] | None = None
         self._ended = False
+        self.failure: BaseException | None = None
 
     def __enter__(self) -> Self:
         """Start the thread."""
@@ -97,11 +105,38 @@ class Pipeline[T]:
         parcel, self._next = self._next, None
         return parcel
 
+    def share(self, seconds: float, stop: threading.Event) -> Parcel[T] | None:
+        """Return the next parcel, each to one of several threads that ask.
+
+        Args:
+            seconds: How long to wait at most.
+            stop: What ends the wait.
+
+        Returns:
+            The parcel; None at the end, where none has come in time, or where reading has failed: see failure.
+        """
+        until = time.monotonic() + seconds
+        while not (self._ended or self.failure or stop.is_set()):
+            try:
+                item = self._queue.get(timeout=min(0.1, max(0.0, until - time.monotonic())))
+            except queue.Empty:
+                if time.monotonic() >= until:
+                    return None
+                continue
+            if isinstance(item, BaseException):
+                self.failure = item
+            elif item is None:
+                self._ended = True
+            else:
+                return item
+        return None
+
     def _work(self) -> None:
         try:
             for block in self._blocks:
                 content = self._encode(block)
-                if not self._put(Parcel(content, len(block), block.rejects, block.rejected, block.blank, block.end)):
+                counts = (len(block), block.rejects, block.rejected, block.blank)
+                if not self._put(Parcel(content, *counts, block.start, block.end)):
                     return
             self._put(None)
         except BaseException as error:  # noqa: BLE001 - raised again where the parcels are taken

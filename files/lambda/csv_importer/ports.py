@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from csv_importer.datasets import Dataset
 from csv_importer.fields import Column
@@ -48,6 +48,34 @@ class Counts:
         return Counts(self.loaded - other.loaded, self.rejected - other.rejected, self.blank - other.blank)
 
 
+class Range(NamedTuple):
+    """A part of a file that has been imported before what precedes it.
+
+    Attributes:
+        start: Where it begins.
+        end: Where it ends.
+        counts: Its counts.
+    """
+
+    start: Position
+    end: Position
+    counts: Counts
+
+
+class Gap(NamedTuple):
+    """A part of a file that has not been imported yet.
+
+    Attributes:
+        start: Where it begins.
+        end: Where it ends; None for the end of the file.
+        rejected: How many records are known to be rejected before it.
+    """
+
+    start: Position
+    end: Position | None
+    rejected: int
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """An object version's row in the ledger.
@@ -57,6 +85,8 @@ class Entry:
         status: The status of the import.
         position: Up to where the file has been imported.
         counts: The counts up to there.
+        attempts: How often it was begun: what an older attempt would store is refused.
+        ranges: What has been imported beyond the position, in the order of the file.
         request_id: The invocation that wrote last.
         size: The object's size in bytes, as far as known.
         reason: Why it failed.
@@ -69,10 +99,34 @@ class Entry:
     position: Position
     counts: Counts
     request_id: str
+    attempts: int = 1
+    ranges: tuple[Range, ...] = ()
     size: int = 0
     reason: str | None = None
     dataset: str = ""
     undone: bool = False
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """What has not been imported yet, in the order of the file."""
+        found = []
+        start, rejected = self.position, self.counts.rejected
+        for each in self.ranges:
+            found.append(Gap(start, each.start, rejected))
+            start, rejected = each.end, rejected + each.counts.rejected
+        return [*found, Gap(start, None, rejected)]
+
+    def folded(self) -> "Entry":
+        """Return the row with what follows on the position as part of it; of adjacent ranges one is made."""
+        merged: list[Range] = []
+        for start, end, counts in (Range(self.position, self.position, self.counts), *sorted(self.ranges)):
+            if merged and merged[-1].end.offset == start.offset:
+                last = merged.pop()
+                merged.append(Range(last.start, end, last.counts + counts))
+            else:
+                merged.append(Range(start, end, counts))
+        first, *ranges = merged
+        return replace(self, position=first.end, counts=first.counts, ranges=tuple(ranges))
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +308,30 @@ class Session(Protocol):
             TransientError: The ledger's row is not as in before: another session wrote it.
         """
 
+    def record(self, entry: Entry, ranges: "Sequence[Range]") -> None:
+        """Store what is imported beyond the position, within the transaction, whatever others store meanwhile.
+
+        Raises:
+            TransientError: The import has been begun again, or has ended.
+        """
+
+    def fold(self, entry: Entry, ranges: "Sequence[Range]") -> Entry:
+        """Store what is imported beyond the position, and move this up to the first gap, within the transaction.
+
+        Args:
+            entry: The ledger's row as it is, but for ranges.
+            ranges: What is imported.
+
+        Returns:
+            The row.
+
+        Raises:
+            TransientError: The import has been begun again, or has ended.
+        """
+
+    def spare_connections(self) -> int:
+        """Return how many more connections this import may have, so that others find some, too."""
+
     def check_newest(self, entry: Entry) -> None:
         """Check that no newer version of the same object has been stored, or has begun to be.
 
@@ -308,6 +386,14 @@ class Database(Protocol):
 
         Raises:
             TransientError: The database cannot be reached or used now, or the lock stays taken.
+            ConfigurationError: The secret, the certificate or the user is wrong.
+        """
+
+    def open_more(self, version: ObjectVersion, dataset: Dataset) -> "AbstractContextManager[Session]":
+        """Connect once more, for an import that has a session already: this one has no lock.
+
+        Raises:
+            TransientError: The database cannot be reached or used now.
             ConfigurationError: The secret, the certificate or the user is wrong.
         """
 

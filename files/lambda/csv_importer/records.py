@@ -303,14 +303,14 @@ class Lines:
         lines: The lines, with their ends.
         comments: Those that are comments where they begin a record, by index.
         following: Bytes that are known to follow them without an end of a line.
-        at_end: Whether the file ends with them.
+        open_reason: Why a record that does not end with them is refused; None where what follows may end it.
         size: Counts the bytes of a line.
     """
 
     lines: list[str]
     comments: Collection[int]
     following: int
-    at_end: bool
+    open_reason: str | None
     size: Callable[[str], int]
 
 
@@ -380,9 +380,9 @@ def _outline(
         elif end is End.CLOSED:
             spans.append((first, after))
             first = after
-        elif end is End.OPEN and not found.at_end:
+        elif end is End.OPEN and not found.open_reason:
             return spans, broken, first
         else:
-            broken.append((first, grammar.broken))
+            broken.append((first, found.open_reason if found.open_reason and end is End.OPEN else grammar.broken))
             first += 1
     return spans, broken, count
