@@ -43,6 +43,7 @@ def test_the_application_reads_every_table_and_no_rejects() -> None:
         "u": ["SELECT"],
         "v": ["SELECT"],
         "csv_import": ["SELECT"],
+        "csv_import_range": ["SELECT"],
     }
 
 

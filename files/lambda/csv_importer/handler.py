@@ -219,7 +219,7 @@ class _Invocation:
 
 def _report(outcome: Outcome) -> dict[str, Any]:
     """Return what is logged and returned: counts and reasons, never a value of a row."""
-    counts = outcome.entry.counts
+    counts = outcome.entry.total
     return {
         "key": outcome.version.key,
         "version_id": outcome.version.version_id,

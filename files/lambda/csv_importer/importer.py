@@ -212,11 +212,11 @@ class _Accepted:
 
     def kept(self, entry: Entry) -> int:
         """Return how many of an import's rejects are kept: the first ones."""
-        return min(entry.counts.rejected, self.most_kept)
+        return min(entry.total.rejected, self.most_kept)
 
     def left(self, entry: Entry) -> int:
-        """Return how many more are kept; none while it is only checked."""
-        return 0 if entry.status is Status.CHECKING else self.most_kept - self.kept(entry)
+        """Return how many are kept of those after its position; none while it is only checked."""
+        return 0 if entry.status is Status.CHECKING else max(0, self.most_kept - entry.counts.rejected)
 
     def note(self, entry: Entry) -> str | None:
         """Return what the ledger says of an import whose rejects are not all kept."""
@@ -489,12 +489,13 @@ class _Run:
             Whether there was enough time.
         """
         columns = file.header.columns
-        blocks = file.blocks(limits, self._accepted.left(begun), begun.ranges[0].start if begun.ranges else None)
+        gap = begun.gaps[0]
+        blocks = file.blocks(limits, self._accepted.left(begun), gap.end)
         with Pipeline(blocks, loader.encode, limits.blocks_ahead) as pipeline:
             while self._arrives(pipeline, whole=whole):
                 if pipeline.ended:
-                    if begun.ranges:
-                        # This gap is closed: on to the next one.
+                    if gap.end:
+                        # On to the next one.
                         return True
                     after = self._at_end(begun)
                     with self._storing(work, begun):
@@ -549,9 +550,9 @@ class _Run:
 
     def _committed(self, work: _Work, after: Entry) -> None:
         if work.entry.status is Status.RUNNING:
-            self._added += after.counts - work.entry.counts
+            self._added += after.total - work.entry.total
         elif after.status is not Status.CHECKING:
-            self._added += after.counts
+            self._added += after.total
         work.entry = after
         self.commits += 1
         self._log(
@@ -560,8 +561,8 @@ class _Run:
             status=after.status.value,
             byte_offset=after.position.offset,
             size=after.size,
-            rows_loaded=after.counts.loaded,
-            rows_rejected=after.counts.rejected,
+            rows_loaded=after.total.loaded,
+            rows_rejected=after.total.rejected,
             rejects_kept=self._accepted.kept(after),
         )
 

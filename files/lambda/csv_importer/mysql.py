@@ -513,7 +513,7 @@ class MySqlSession:
             if gone:
                 cursor.execute(
                     f"DELETE FROM csv_import_range WHERE import_id = %s AND byte_offset IN ({listed(gone)})",  # noqa: S608 - numbers
-                    before.import_id,
+                    (before.import_id,),
                 )
             self._add_ranges(cursor, before, new)
 

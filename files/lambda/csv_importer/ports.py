@@ -107,6 +107,11 @@ class Entry:
     undone: bool = False
 
     @property
+    def total(self) -> Counts:
+        """The counts of all that has been imported."""
+        return sum((each.counts for each in self.ranges), self.counts)
+
+    @property
     def gaps(self) -> list[Gap]:
         """What has not been imported yet, in the order of the file."""
         found = []
