@@ -598,6 +598,40 @@ def test_reading_resumes_at_the_end_of_any_block_in_any_dialect(
     assert blocks[-1].end.offset == len(content)
 
 
+@settings(max_examples=400, deadline=None)
+@given(
+    case=described_files,
+    part=st.tuples(st.integers(0, 20), st.integers(0, 20)),
+    block_bytes=st.sampled_from([SMALL.block_bytes, 2 * SMALL.block_bytes]),
+    encoding=st.sampled_from(["utf-8", "cp1252"]),
+)
+def test_a_part_between_any_blocks_is_read_as_within_the_file(
+    case: tuple[dict[str, Any], str], part: tuple[int, int], block_bytes: int, encoding: str
+) -> None:
+    """A function that reads what another one left out may read larger blocks."""
+    dialect, body = case
+    described = dataset({"header": False, **dialect}, encoding, fieldsMatch="partial")
+    content = f"1\n{body}".encode(encoding)
+    header, _ = read_header(io.BytesIO(content).read, described, limits=SMALL)
+    whole = io.BytesIO(content[header.end.offset :])
+    blocks = list(read_blocks(whole.read, header.layout, header.end, limits=SMALL))
+    first, after = sorted(min(place, len(blocks)) for place in part)
+    expected = blocks[first:after]
+    if not expected or after == len(blocks):
+        return
+    source = io.BytesIO(content[expected[0].start.offset :])
+    buffer = source.read(len(body) % 50)
+    limits = replace(SMALL, block_bytes=block_bytes)
+    start, until = expected[0].start, expected[-1].end
+    found = list(read_blocks(source.read, header.layout, start, buffer, until=until, limits=limits))
+    assert found[-1].end == until
+    assert [row for block in found for row in block.rows] == [row for block in expected for row in block.rows]
+    assert [reject for block in found for reject in block.rejects] == [
+        reject for block in expected for reject in block.rejects
+    ]
+    assert sum(block.blank for block in found) == sum(block.blank for block in expected)
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     dialect=st.sampled_from(
