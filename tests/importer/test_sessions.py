@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -176,18 +177,21 @@ def test_one_session_where_others_are_not_worth_it(database: Database, limits: L
 
 
 @pytest.mark.parametrize(
-    ("mode", "keys"), [("append", [["k"]]), ("upsert", [["k"]]), ("replace", []), ("replace", [["k"]])]
+    ("mode", "keys"), [("append", [["k"]]), ("upsert", [["k"]]), ("replace", []), ("replace", [["k"]]), ("append", [])]
 )
-def test_one_session_where_the_order_decides_what_is_stored(
+def test_one_session_where_the_order_decides_what_is_stored_or_is_asked_for(
     database: Database, mode: str, keys: list[list[str]]
 ) -> None:
-    dataset = dataset_of(mode, *keys)
+    in_order = mode == "append" and not keys
+    dataset = replace(dataset_of(mode, *keys), file_order=in_order)
     create(database, dataset)
     rows = [(str(number // 2), "u", str(number)) for number in range(100)]
     importer = database.importer(MemoryStore(csv_of(rows)), dataset=dataset, sessions=4, limits=SMALL)
     assert importer.run(version(1)).result is Result.SUCCEEDED
     assert SEVERAL not in database.messages
     assert len(stored(database)) == (50 if keys else 100)
+    if in_order:
+        assert database.query("SELECT v FROM keyed ORDER BY id") == [(str(number),) for number in range(100)]
 
 
 # Gaps

@@ -192,6 +192,15 @@ def test_without_ids_of_imports_two_imports_of_a_file_are_refused(database: Data
     assert database.ledger()[1]["undone_by"] is None
 
 
+def test_what_several_sessions_have_stored_of_a_failed_import_is_in_the_way(database: Database) -> None:
+    """They are in ranges beyond its position, where none is counted in the ledger's row."""
+    first, second = customers(database, "a.csv"), customers(database, "a.csv", "v2")
+    database.query("UPDATE csv_import SET status = 'failed', rows_loaded = 0, rows_read = 0 WHERE id = %s", first)
+    database.query("INSERT INTO csv_import_range VALUES (%s, 100, 4, 500, 24, 20, 0, 0)", first)
+    with pytest.raises(UndoRefused, match=f"the import {first} of the same file have"):
+        undo(database, second)
+
+
 def test_an_import_of_the_same_file_that_has_no_rows_is_in_nobodys_way(database: Database) -> None:
     first = customers(database, "a.csv")
     database.importer(MemoryStore(b"another,header\n")).run(version_of("a.csv", "v2"))

@@ -47,7 +47,7 @@ _ID_TYPES = ("bigint", "bigint unsigned", "int", "int unsigned")
 
 _DESCRIBING = {"title", "description", "homepage", "sources", "licenses", "$schema"}
 _RESOURCE = {"name", "path", "type", "format", "mediatype", "encoding", "dialect", "schema"}
-_CUSTOM = {f"{NAMESPACE}{name}" for name in ("table", "keyPrefix", "mode", "idType", "importId", "allow")}
+_CUSTOM = {f"{NAMESPACE}{name}" for name in ("table", "keyPrefix", "mode", "idType", "importId", "fileOrder", "allow")}
 _SCHEMA = {"fields", "fieldsMatch", "missingValues", "primaryKey", "uniqueKeys"}
 _FIELD_DESCRIBING = {"title", "description", "example", "rdfType", "categoriesOrdered"}
 _BOUNDS: Mapping[str, tuple[Callable[[Any, Any], bool], str]] = {
@@ -118,6 +118,7 @@ class Dataset:
         mode: What a file's rows do to those that the table has.
         id_type: The type of the column id.
         import_id: Whether each row has the id of its import.
+        file_order: Whether the ids of a file's rows are in the order of the file.
         dialect: How its files are written.
         encoding: The encoding of its files.
         headers: The place of a column by each name that a header may have for it, without regard to case.
@@ -133,6 +134,7 @@ class Dataset:
     mode: Mode = Mode.APPEND
     id_type: str = "bigint"
     import_id: bool = True
+    file_order: bool = False
     dialect: Dialect = RFC4180
     encoding: Encoding = UTF8
     headers: Mapping[str, int] = field(default_factory=dict)
@@ -145,8 +147,8 @@ class Dataset:
 
     @property
     def any_order(self) -> bool:
-        """Whether the same is in the table, in whatever order rows are stored."""
-        return self.mode is Mode.APPEND and not self.keys
+        """Whether a file's rows may be stored in any order: with keys, the order decides which of them are."""
+        return self.mode is Mode.APPEND and not (self.keys or self.file_order)
 
     @classmethod
     def of(cls, descriptor: Descriptor) -> "Dataset":
@@ -228,7 +230,7 @@ def _of_custom(dataset: Dataset, descriptor: Descriptor) -> Dataset:
         place = f"{NAMESPACE}table" if f"{NAMESPACE}table" in descriptor else "name"
         raise DescriptorError(
             (place,),
-            f"{table!r} is no name for a table: lower-case letters, digits and _, at most 64, and neither of"
+            f"{table!r} is no name for a table: lower-case letters, digits and _, at most 64, and none of"
             f" {', '.join(LEDGER_TABLES)}. {NAMESPACE}table gives the table another name than the dataset",
         )
     prefix = descriptor.get(f"{NAMESPACE}keyPrefix", f"{dataset.name}/")
@@ -236,7 +238,8 @@ def _of_custom(dataset: Dataset, descriptor: Descriptor) -> Dataset:
         raise DescriptorError((f"{NAMESPACE}keyPrefix",), "it has to be a text; an empty one takes every key")
     _one_of(descriptor, (), f"{NAMESPACE}mode", *(mode.value for mode in Mode))
     _one_of(descriptor, (), f"{NAMESPACE}idType", *_ID_TYPES)
-    _one_of(descriptor, (), f"{NAMESPACE}importId", *_BOOLEANS)
+    for name in ("importId", "fileOrder"):
+        _one_of(descriptor, (), f"{NAMESPACE}{name}", *_BOOLEANS)
     allow = descriptor.get(f"{NAMESPACE}allow", [])
     if not isinstance(allow, list) or not all(isinstance(each, str) and _ALLOWANCE.fullmatch(each) for each in allow):
         raise DescriptorError(
@@ -261,6 +264,7 @@ def _of_custom(dataset: Dataset, descriptor: Descriptor) -> Dataset:
         mode=mode,
         id_type=descriptor.get(f"{NAMESPACE}idType", dataset.id_type),
         import_id=import_id,
+        file_order=descriptor.get(f"{NAMESPACE}fileOrder", dataset.file_order),
         allow=tuple(allow),
     )
 

@@ -19,6 +19,9 @@ _RETRIED = (1205, 1213)
 _ENDED = ("succeeded", "failed")
 BY_LENGTH = 512
 
+_HAS_RANGES = "EXISTS (SELECT 1 FROM csv_import_range WHERE import_id = csv_import.id)"
+"""Whether several sessions have stored rows that an import which failed does not count yet."""
+
 
 class UndoRefused(Exception):
     """The import cannot be undone; the message says why, and what to do."""
@@ -169,14 +172,18 @@ class Undo:
         Raises:
             UndoRefused: There is none, or the import is still running.
         """
-        names = (
-            "status", "dataset", "object_key", "import_file", "rows_loaded", "rows_undone", "undone_by", "undo_last_id",
-            "DATE_FORMAT(CONVERT_TZ(undone_at, @@session.time_zone, '+00:00'), '%%Y-%%m-%%d %%H:%%i:%%S')",
-        )  # fmt: skip
-        found = self._query(f"SELECT {', '.join(names)} FROM csv_import WHERE id = %s {lock}", self._id)  # noqa: S608 - no values
+        names = ("status", "dataset", "object_key", "import_file", "rows_undone", "undone_by", "undo_last_id")
+        expressions = dict(zip(names, names, strict=True)) | {
+            "has_rows": f"rows_loaded > 0 OR {_HAS_RANGES}",
+            "undone_at": "DATE_FORMAT(CONVERT_TZ(undone_at, @@session.time_zone, '+00:00'), '%%Y-%%m-%%d %%H:%%i:%%S')",
+        }
+        found = self._query(
+            f"SELECT {', '.join(expressions.values())} FROM csv_import WHERE id = %s {lock}",  # noqa: S608 - no values
+            self._id,
+        )
         if not found:
             raise UndoRefused(f"There is no import {self._id}.")
-        entry = dict(zip((*names[:-1], "undone_at"), found[0], strict=True))
+        entry = dict(zip(expressions, found[0], strict=True))
         if entry["status"] not in _ENDED:
             raise UndoRefused(
                 f"Import {self._id} is still {entry['status']}: it can be undone after it has ended. Where its event"
@@ -267,8 +274,8 @@ class _Rows:
             self._check_ids()
             return
         others = self._undo._query(
-            "SELECT id FROM csv_import WHERE import_file = %s AND dataset = %s AND id <> %s AND undone_at IS NULL"
-            " AND (rows_loaded > 0 OR status NOT IN ('succeeded', 'failed')) ORDER BY id",
+            "SELECT id FROM csv_import WHERE import_file = %s AND dataset = %s AND id <> %s AND undone_at IS NULL"  # noqa: S608 - no values
+            f" AND (rows_loaded > 0 OR {_HAS_RANGES} OR status NOT IN ('succeeded', 'failed')) ORDER BY id",
             entry["import_file"],
             entry["dataset"],
             self._undo._id,
@@ -294,7 +301,7 @@ class _Rows:
             self._entry["import_file"].encode(),
             self._undo._id,
         )
-        if older and self._entry["rows_loaded"]:
+        if older and self._entry["has_rows"]:
             raise UndoRefused(
                 f"Rows of import {self._undo._id} may be from before table {self.table} had the column import_id: it"
                 " does not say which rows are the import's."
