@@ -145,7 +145,11 @@ def test_each_file_s_errors_are_told_at_once(tmp_path: Path, capsys: pytest.Capt
     [
         ({"name": "Things"}, "name", "lower-case"),
         ({**described({"name": "a"}), "name": "my-things"}, "name", "no name for a table"),
-        ({**described({"name": "a"}), "name": "csv_import"}, "name", "none of csv_import, csv_import_range, csv_import_reject"),
+        (
+            {**described({"name": "a"}), "name": "csv_import"},
+            "name",
+            "none of csv_import, csv_import_range, csv_import_reject",
+        ),
         ({**described({"name": "a"}), "csvToAurora:table": "T"}, "csvToAurora:table", "no name for a table"),
         ({**described({"name": "a"}), "csvToAurora:keyPrefix": 1}, "csvToAurora:keyPrefix", "a text"),
         ({**described({"name": "a"}), "csvToAurora:mode": "merge"}, "csvToAurora:mode", '"upsert"'),
