@@ -242,6 +242,44 @@ def test_the_alarms_watch_what_is_reported(complete: Stack) -> None:
     assert all(alarm["ActionsEnabled"] for alarm in alarms)
 
 
+def write_gigabyte(file: Path) -> int:
+    """Write a file; return how many rows it has."""
+    with file.open("wb") as stream:
+        stream.write(HEADER.encode())
+        block = GOOD.encode() * 100_000
+        while stream.tell() < GIGABYTE:
+            stream.write(block)
+    return (file.stat().st_size - len(HEADER)) // len(GOOD)
+
+
+@pytest.mark.slow
+def test_a_gigabyte_through_several_sessions_is_loaded_once_whatever_is_killed(complete: Stack, tmp_path: Path) -> None:
+    file = tmp_path / f"{RUN}-sessions.csv"
+    rows = write_gigabyte(file)
+    killed: set[str] = set()
+    ranges = 0
+    # Many invocations, each with an event and attempts of its own.
+    with complete.configured(environment={"IMPORT_SESSIONS": "3"}, Timeout=20):
+        complete.client("s3").upload_file(str(file), complete.bucket, file.name)
+        while len(killed) < 5:
+
+            def another() -> dict[str, Any] | None:
+                found = imports_of(complete, file.name)
+                return found[0] if found and found[0]["byte_offset"] and found[0]["request_id"] not in killed else None
+
+            entry = until(another, "an invocation that stores something")
+            assert entry["finished_at"] is None, f"over after {len(killed)} kills: give it more rows"
+            for process in workers(complete):
+                os.kill(process, signal.SIGKILL)
+            killed.add(entry["request_id"])
+            ranges += len(complete.query("SELECT 1 FROM csv_import_range WHERE import_id = %s", entry["id"]))
+        (entry,) = ended(complete, file.name)
+    assert ranges, "no session was ahead of another: nothing was tested"
+    assert (entry["status"], entry["rows_loaded"], entry["rows_rejected"]) == ("succeeded", rows, 0)
+    assert stored(complete, entry) == rows
+    assert complete.query("SELECT 1 FROM csv_import_range WHERE import_id = %s", entry["id"]) == []
+
+
 @pytest.mark.slow
 def test_a_gigabyte_is_loaded_in_flat_memory(complete: Stack, tmp_path: Path) -> None:
     with complete.configured(Timeout=120):
@@ -249,12 +287,7 @@ def test_a_gigabyte_is_loaded_in_flat_memory(complete: Stack, tmp_path: Path) ->
         ended(complete, f"{RUN} small.csv")
         small = max(map(peak_memory, workers(complete)))
         file = tmp_path / "gigabyte.csv"
-        with file.open("wb") as stream:
-            stream.write(HEADER.encode())
-            block = GOOD.encode() * 100_000
-            while stream.tell() < GIGABYTE:
-                stream.write(block)
-        rows = (file.stat().st_size - len(HEADER)) // len(GOOD)
+        rows = write_gigabyte(file)
         report = tmp_path / "report.json"
         complete.playbook("load.yml", "-e", json.dumps({"csv": str(file), "load_report": str(report)}))
         large = max(map(peak_memory, workers(complete)))
