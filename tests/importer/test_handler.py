@@ -323,6 +323,9 @@ def test_a_file_is_begun_in_time_or_left_to_the_next_invocation(
         ({"SECRET_ID": "s", "BUCKET_NAME": "b", "MAX_KEPT_REJECTS": "-1"}, "MAX_KEPT_REJECTS is '-1'"),
         ({"SECRET_ID": "s", "BUCKET_NAME": "b", "MAX_KEPT_REJECTS": "1e3"}, "MAX_KEPT_REJECTS is '1e3'"),
         ({"SECRET_ID": "s", "BUCKET_NAME": "b", "MAX_KEPT_REJECTS": "9" * 5000}, "MAX_KEPT_REJECTS is '999"),
+        ({"SECRET_ID": "s", "BUCKET_NAME": "b", "IMPORT_SESSIONS": "0"}, "SESSIONS is .0.: .* from 1 to 16"),
+        ({"SECRET_ID": "s", "BUCKET_NAME": "b", "IMPORT_SESSIONS": "17"}, "IMPORT_SESSIONS is '17'"),
+        ({"SECRET_ID": "s", "BUCKET_NAME": "b", "IMPORT_SESSIONS": "auto"}, "IMPORT_SESSIONS is 'auto'"),
         ({"SECRET_ID": "s", "BUCKET_NAME": "b", "REJECT_RETENTION_DAYS": "³"}, "REJECT_RETENTION_DAYS is '³'"),
         ({"SECRET_ID": "s", "BUCKET_NAME": "b", "REJECT_RETENTION_DAYS": "40000"}, "a whole number from 0 to 36500"),
     ],
@@ -336,6 +339,12 @@ def test_a_share_that_nothing_exceeds_is_not_checked() -> None:
     environment = {"SECRET_ID": "s", "BUCKET_NAME": "b", "MAX_REJECT_RATIO": "1"}
     assert Settings.of(environment).max_reject_ratio is None
     assert Settings.of({**environment, "MAX_REJECT_RATIO": "0.5"}).max_reject_ratio == 0.5
+
+
+@pytest.mark.parametrize(("text", "sessions"), [(None, 1), ("", 1), ("1", 1), ("16", 16)])
+def test_an_import_has_one_session_unless_it_is_said(text: str | None, sessions: int) -> None:
+    said = {} if text is None else {"IMPORT_SESSIONS": text}
+    assert Settings.of({"SECRET_ID": "s", "BUCKET_NAME": "b", **said}).sessions == sessions
 
 
 def test_how_many_rejects_are_kept_is_a_setting(

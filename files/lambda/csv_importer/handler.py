@@ -157,6 +157,7 @@ class _Invocation:
             max_reject_ratio=clients.settings.max_reject_ratio,
             max_kept_rejects=clients.settings.max_kept_rejects,
             reject_retention_days=clients.settings.reject_retention_days,
+            sessions=clients.settings.sessions,
             limits=limits,
         )
 

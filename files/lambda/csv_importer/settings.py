@@ -9,6 +9,9 @@ from csv_importer.errors import ConfigurationError
 MAX_KEPT_REJECTS = 10_000
 """Rejects of one import that are kept: more than anybody corrects by hand, and 40 MB of text at most."""
 
+MAX_SESSIONS = 16
+"""Sessions of one import. One process parses no faster than some eight of them load."""
+
 SHIPPED_CA_FILE = Path(__file__).with_name("ca.pem")
 SHIPPED_DATASETS_FILE = Path(__file__).with_name("datasets.json")
 
@@ -26,6 +29,7 @@ class Settings:
         max_kept_rejects: MAX_KEPT_REJECTS, how many rejects of one import are kept; the others are counted.
         reject_retention_days: REJECT_RETENTION_DAYS, the days after which rejects of an import that has ended are
             deleted; 0 keeps them.
+        sessions: IMPORT_SESSIONS, how many database sessions one import may have at most, 1 to 16.
         iam_login: DATABASE_LOGIN, whether to log in with IAM authentication tokens instead of a password.
     """
 
@@ -36,6 +40,7 @@ class Settings:
     max_reject_ratio: float | None
     max_kept_rejects: int
     reject_retention_days: int
+    sessions: int
     iam_login: bool
 
     @classmethod
@@ -59,6 +64,7 @@ class Settings:
             max_reject_ratio=_ratio(environment.get("MAX_REJECT_RATIO", "")),
             max_kept_rejects=_count(environment, "MAX_KEPT_REJECTS", MAX_KEPT_REJECTS, 999_999_999),
             reject_retention_days=_count(environment, "REJECT_RETENTION_DAYS", 0, 36_500),
+            sessions=_count(environment, "IMPORT_SESSIONS", 1, MAX_SESSIONS, lowest=1),
             iam_login=login == "iam",
         )
 
@@ -78,11 +84,11 @@ def _ratio(text: str) -> float | None:
     return ratio if ratio < 1 else None
 
 
-def _count(environment: Mapping[str, str], name: str, default: int, highest: int) -> int:
+def _count(environment: Mapping[str, str], name: str, default: int, highest: int, *, lowest: int = 0) -> int:
     text = environment.get(name) or str(default)
     # What has more digits is not converted.
-    if not (text.isascii() and text.isdigit()) or len(text) > len(str(highest)) or int(text) > highest:
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(highest)) or not lowest <= int(text) <= highest:
         raise ConfigurationError(
-            f"environment variable {name} is {text!r}: it has to be a whole number from 0 to {highest}"
+            f"environment variable {name} is {text!r}: it has to be a whole number from {lowest} to {highest}"
         )
     return int(text)
