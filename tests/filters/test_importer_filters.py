@@ -36,7 +36,7 @@ FUNCTION: dict[str, Any] = {
     "timeout": 900,
     "state": "Active",
     "last_update_status": "Successful",
-    "environment": {"variables": {"LOG_LEVEL": "INFO"}},
+    "environment": {"variables": {"LOG_LEVEL": "INFO", "IMPORT_SESSIONS": "2"}},
     "vpc_config": {"vpc_id": "vpc-1", "subnet_ids": ["subnet-2", "subnet-1"], "security_group_ids": ["sg-1"]},
     # As lambda_info writes the names.
     "tags": {"project": "customers", "environment": "stage", "managed_by": "ansible", "cost_centre": "7"},
@@ -136,6 +136,9 @@ def test_outputs(importer: ModuleType) -> None:
         # The bucket's notification takes no version.
         "function_arn": ARN,
         "code_sha256": "F6yF=",
+        "memory_size": 512,
+        "sessions": 2,
+        "reserved_concurrent_executions": None,
         "role_name": NAME,
         "role_arn": f"arn:aws:iam::000000000000:role/{NAME}",
         "log_group": f"/aws/lambda/{NAME}",
@@ -143,6 +146,20 @@ def test_outputs(importer: ModuleType) -> None:
         "dead_letter_queue_arn": f"arn:aws:sqs:eu-west-1:000000000000:{NAME}-dead-letters",
         "alarm_names": [f"{NAME}-errors", f"{NAME}-throttles"],
     }
+
+
+@pytest.mark.parametrize("environment", [None, {}, {"IMPORT_SESSIONS": ""}, {"IMPORT_SESSIONS": "two"}])
+def test_the_sessions_of_a_function_that_does_not_say_are_not_known(
+    importer: ModuleType, environment: dict[str, str] | None
+) -> None:
+    function = FUNCTION | {"environment": None if environment is None else {"variables": environment}}
+    outputs = importer.importer_outputs(EVERYTHING | {"function": {"functions": [function]}}, NAME)
+    assert outputs["sessions"] is None
+
+
+def test_reserved_concurrency_is_an_output(importer: ModuleType) -> None:
+    gathered = EVERYTHING | {"invocation": {"current": {"reserved_concurrent_executions": 0}}}
+    assert importer.importer_outputs(gathered, NAME)["reserved_concurrent_executions"] == 0
 
 
 def test_a_function(importer: ModuleType) -> None:
@@ -157,7 +174,7 @@ def test_a_function(importer: ModuleType) -> None:
         "code_sha256": "F6yF=",
         "memory_size": 512,
         "timeout": 900,
-        "environment": {"LOG_LEVEL": "INFO"},
+        "environment": {"LOG_LEVEL": "INFO", "IMPORT_SESSIONS": "2"},
         "subnet_ids": ["subnet-1", "subnet-2"],
         "security_group_ids": ["sg-1"],
         "published_versions": [],

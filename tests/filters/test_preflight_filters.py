@@ -68,6 +68,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "permissions_boundary": "arn:aws:iam::123456789012:policy/csv-to-aurora-dev-boundary",
         "database_login": "password",
         "iam_refusal": "",
+        "importer_limits": None,
         "required_files": [{"path": str(key), "fix": "Make one."}],
         "roles": ["bucket", "network"],
         "inventory": "inventories/dev",
@@ -119,6 +120,59 @@ def test_each_rule_refuses_what_is_past_its_edge(
     mistakes = load_filters("preflight").preflight_mistakes({**inputs, name: value})
     assert len(mistakes) == 1
     assert message in mistakes[0]
+
+
+LIMITS: dict[str, Any] = {"sessions": "auto", "max_connections": "67%", "concurrency": -1, "server": ""}
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"sessions": "0"}, "stack_importer_sessions (0) has to be auto, or a number from 1 to 16"),
+        ({"sessions": 17}, "stack_importer_sessions (17) has to be auto"),
+        ({"sessions": "many"}, "stack_importer_sessions (many) has to be auto"),
+        ({"sessions": None}, "stack_importer_sessions (None) has to be auto"),
+        ({"max_connections": "most"}, "stack_importer_max_connections is wrong: 'most' is neither a number"),
+        ({"max_connections": 1}, "(1) is less than the 2 connections that one import of 1 sessions"),
+        ({"max_connections": "8", "sessions": 8}, "(8) is less than the 9 connections that one import of 8 sessions"),
+        ({"max_connections": 60, "concurrency": 61}, "importer_concurrency (61) lets more imports run"),
+        ({"max_connections": 60, "server": "60"}, "(60) leaves none of the server's 60 connections"),
+        (
+            {"max_connections": 0, "server": "60", "concurrency": 15, "sessions": 4},
+            "importer_concurrency (15) imports of 4 sessions may take all of the server's 60",
+        ),
+    ],
+)
+def test_limits_of_the_importer_that_contradict_each_other_are_refused(
+    load_filters: Load, inputs: dict[str, Any], limits: dict[str, Any], message: str
+) -> None:
+    mistakes = load_filters("preflight").preflight_mistakes({**inputs, "importer_limits": LIMITS | limits})
+    assert len(mistakes) == 1
+    assert message in mistakes[0]
+    assert "inventories/dev/group_vars/all/main.yml" in mistakes[0]
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        None,
+        {},
+        LIMITS | {"sessions": 16, "max_connections": 17},
+        LIMITS | {"sessions": "16", "max_connections": "100%"},
+        LIMITS | {"max_connections": 60, "concurrency": 60},
+        LIMITS | {"max_connections": 59, "server": "60"},
+        # A formula of RDS, which only the server can compute.
+        LIMITS | {"max_connections": 59, "server": "{DBInstanceClassMemory/12582880}"},
+        LIMITS | {"max_connections": 0, "server": "60"},
+        LIMITS | {"max_connections": 0, "server": "60", "concurrency": 14, "sessions": 4},
+        # The role's own rule says what is wrong with it.
+        LIMITS | {"concurrency": "some"},
+    ],
+)
+def test_limits_of_the_importer_that_can_hold_together(
+    load_filters: Load, inputs: dict[str, Any], limits: dict[str, Any] | None
+) -> None:
+    assert load_filters("preflight").preflight_mistakes({**inputs, "importer_limits": limits}) == []
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleFilterError
 
 SHA2 = "caching_sha2_password"
 
@@ -41,6 +42,7 @@ RESULTS: list[list[dict[str, Any]]] = [
         privilege("importer", "shop.customer", "DROP", host="localhost"),
         privilege("root", "*.*", "SUPER"),
     ],
+    [{"max_connections": 90}],
 ]
 
 
@@ -51,7 +53,8 @@ def schema(load_filters: Callable[[str], ModuleType]) -> ModuleType:
 
 
 def test_an_empty_server(schema: ModuleType) -> None:
-    assert schema.schema_current([[], [], []]) == {"databases": {}, "users": {}}
+    found = schema.schema_current([[], [], [], [{"max_connections": "151"}]])
+    assert found == {"databases": {}, "users": {}, "max_connections": 151}
 
 
 def test_what_there_is_by_name(schema: ModuleType) -> None:
@@ -81,7 +84,7 @@ def test_a_user_with_a_password(schema: ModuleType) -> None:
         "max_connections": 9,
         "privileges": {"csv_import": ["update", "INSERT"]},
     }
-    assert schema.schema_user_desired(user, "shop", SHA2) == {
+    assert schema.schema_user_desired(user, "shop", SHA2, 90) == {
         "plugin": SHA2,
         "plugin_string": "",
         "tls": "ANY",
@@ -94,13 +97,44 @@ def test_a_user_with_a_password(schema: ModuleType) -> None:
 def test_a_user_with_a_plugin_has_no_password(schema: ModuleType) -> None:
     plugin = "AWSAuthenticationPlugin"
     user = {"name": "reader", "password": "p", "plugin": plugin, "plugin_string": "RDS", "privileges": {}}
-    assert schema.schema_user_desired(user, "shop", SHA2) == {
+    assert schema.schema_user_desired(user, "shop", SHA2, 90) == {
         "plugin": plugin,
         "plugin_string": "RDS",
         "tls": "ANY",
         "max_connections": 0,
         "privileges": {},
     }
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        ({"max_connections": "67%"}, 60),
+        ({"max_connections": "1%", "min_connections": 3}, 3),
+        ({"max_connections": "60", "min_connections": 3}, 60),
+        ({"max_connections": 0, "min_connections": 3}, 0),
+        ({}, 0),
+    ],
+)
+def test_a_limit_of_connections_follows_from_the_server(
+    schema: ModuleType, limit: dict[str, Any], expected: int
+) -> None:
+    user = {"name": "importer", "password": "p", "privileges": {}, **limit}
+    assert schema.schema_user_desired(user, "shop", SHA2, 90)["max_connections"] == expected
+
+
+def test_a_limit_that_is_none_names_the_user(schema: ModuleType) -> None:
+    user = {"name": "importer", "password": "p", "privileges": {}, "max_connections": "most"}
+    with pytest.raises(AnsibleFilterError, match="max_connections of importer: 'most' is neither a number"):
+        schema.schema_user_desired(user, "shop", SHA2, 90)
+
+
+def test_a_limit_that_leaves_nothing_to_others_is_warned_of(schema: ModuleType) -> None:
+    limits = {"a": 90, "b": 200, "c": "100%", "d": "99%", "e": 89, "f": 0}
+    users = [{"name": name, "max_connections": limit} for name, limit in limits.items()]
+    warned = schema.schema_user_warnings(users, 90)
+    assert [one.split()[3] for one in warned] == ["a", "b", "c"]
+    assert "may have 200 connections, and the server has 90 in all" in warned[1]
 
 
 def test_only_a_login_that_succeeded_counts(schema: ModuleType) -> None:

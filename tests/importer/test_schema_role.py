@@ -151,3 +151,17 @@ def test_a_warning_names_an_id_that_is_nearly_used_up(database: Database, run: R
     assert code == 0
     assert "93 % of the numbers of customer.id (int) are used" in output
     assert "changed=0" in output
+
+
+def test_a_user_that_may_take_all_connections_is_warned_of(database: Database, run: Run) -> None:
+    ((server,),) = database.query("SELECT @@max_connections")
+    user = {"name": "crowd", "password": "p", "privileges": {}, "max_connections": server}
+    try:
+        code, output = run(TABLES, "--check", schema_users=[user])
+        assert code == 0
+        assert f"crowd may have {server} connections, and the server has {server} in all" in output
+        code, output = run(TABLES, "--check", schema_users=[{**user, "max_connections": "99%"}])
+        assert code == 0
+        assert "crowd may have" not in output
+    finally:
+        database.query("DROP USER IF EXISTS crowd")

@@ -80,6 +80,32 @@ def test_a_user_has_no_more_connections_than_it_may_have(database: Database, run
     assert run({}) == 0
 
 
+def test_a_share_of_connections_is_one_of_the_server_s(database: Database, run: Run) -> None:
+    ((usual,),) = database.query("SELECT @@max_connections")
+
+    def limit() -> Any:
+        ((found,),) = database.query("SELECT max_user_connections FROM mysql.user WHERE user = %s", database.user)
+        return found
+
+    share = {"max_connections": "67%", "min_connections": 3}
+    try:
+        database.query("SET GLOBAL max_connections = 90")
+        assert run(share) == 1
+        assert limit() == 60
+        assert run(share, "--check") == 0
+        # Another class of the DB instances.
+        database.query("SET GLOBAL max_connections = 1000")
+        assert run(share, "--check") == 1
+        assert run(share) == 1
+        assert limit() == 670
+        # What one import needs, whatever the share is.
+        assert run({"max_connections": "1%", "min_connections": 17}) == 1
+        assert limit() == 17
+    finally:
+        database.query("SET GLOBAL max_connections = %s", usual)
+        database.query(f"ALTER USER {database.user} WITH MAX_USER_CONNECTIONS 0")
+
+
 def test_no_statement_has_a_password(database: Database, run: Run) -> None:
     """The server hides passwords in its logs, Aurora's audit log may not: what it received is what counts."""
     # An account that exists, one that is new, and a password that somebody changed.

@@ -448,18 +448,44 @@ def test_a_plan_has_the_fields_that_differ_and_where_a_run_would_stop(tmp_path: 
 def test_a_playbook_can_show_another_plan_and_choose_the_exit_code(tmp_path: Path, plan: Run) -> None:
     assert plan.returncode == 0
     kept = tmp_path / "kept.json"
-    kept.write_text(json.dumps(plan.plan))
+    kept.write_text(json.dumps({**plan.plan, "notes": ["Something holds."]}))
     steering = Project(tmp_path, STEERING, {})
     for command, code in (("true", 10), ("false", 2)):
         values = json.dumps({"plan": str(kept), "command": command})
         run = run_playbook(steering.playbook, f"--extra-vars={values}", **steering.environment)
         assert run.returncode == code, run.stdout + run.stderr
         assert "  store     would create  bucket data" in run.stdout
-        assert run.stdout.splitlines()[-2:] == [
+        assert run.stdout.splitlines()[-4:] == [
+            "Something holds.",
+            "",
             "Plan: 6 to create, 1 to update, 1 to delete; 1 unchanged.",
             "Go on.",
         ]
         assert "Traceback" not in run.stdout + run.stderr
+
+
+NOTING = """
+- name: Note
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Say what is known at first, and what to do next
+      ansible.builtin.set_stats: {data: {run_summary: {notes: [A share holds.], show: [Go on.]}}}
+    - name: Say what is known now
+      ansible.builtin.set_stats: {data: {run_summary: {notes: [60 hold.]}}}
+"""
+
+
+def test_a_plan_has_the_notes_that_were_set_last(tmp_path: Path) -> None:
+    noting = Project(tmp_path, NOTING, {})
+    run = noting.run({}, "--check")
+    assert run.plan["notes"] == ["60 hold."]
+    totals = "Plan: 0 to create, 0 to update, 0 to delete; 0 unchanged."
+    assert f"  Nothing would change.\n\n60 hold.\n\n{totals}\nGo on.\n" in run.output
+    # A run shows what it did.
+    run = noting.run({})
+    assert "hold" not in run.output
+    assert run.plan["notes"] == ["60 hold."]
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,20 @@ def preflight(folder: Path, inventory: str = "dev", **variables: Any) -> str:
         ),
         ({"stack_permissions_boundary": ""}, ["AWS does not answer"]),
         ({"stack_database_login": "iam"}, ["AWS does not answer"]),
+        ({"stack_importer_sessions": "many"}, ["stack_importer_sessions (many)", "1 to 16", "group_vars/all/main.yml"]),
+        (
+            {"stack_importer_sessions": 8, "stack_importer_max_connections": 8},
+            ["stack_importer_max_connections (8) is less than the 9 connections", "stack_importer_sessions"],
+        ),
+        (
+            {"stack_importer_max_connections": "two thirds"},
+            ["stack_importer_max_connections is wrong: 'two thirds' is neither", "such as 67%"],
+        ),
+        (
+            {"stack_importer_max_connections": 60, "importer_concurrency": 61},
+            ["importer_concurrency (61) lets more imports run"],
+        ),
+        ({"importer_sessions": 17}, ["importer_sessions", "roles/importer/README.md"]),
         ({"ssh_public_key_file": "/nowhere/key.pub"}, ["/nowhere/key.pub", "ssh-keygen -t ed25519"]),
         ({"bucket_noncurent_days": 3}, ["The role bucket has no variable bucket_noncurent_days"]),
         ({"bucket_noncurrent_days": "soon"}, ["bucket_noncurrent_days", "roles/bucket/README.md"]),

@@ -128,11 +128,17 @@ def importer_outputs(gathered: Gathered, name: str) -> dict[str, Any]:
     role = iam_role_current(gathered["role"], gathered["role_policies"])
     queue = gathered["dead_letter_queue"].get("queue") or {}
     arn = function.get("function_arn")
+    sessions = ((function.get("environment") or {}).get("variables") or {}).get("IMPORT_SESSIONS")
     return {
         "function_name": function.get("function_name"),
         # Without the version, which would be the eighth part.
         "function_arn": ":".join(arn.split(":")[:7]) if arn else None,
         "code_sha256": function.get("code_sha256"),
+        "memory_size": function.get("memory_size"),
+        "sessions": int(sessions) if str(sessions or "").isdecimal() else None,
+        "reserved_concurrent_executions": (gathered["invocation"].get("current") or {}).get(
+            "reserved_concurrent_executions"
+        ),
         "role_name": name if role else None,
         "role_arn": role.get("arn"),
         "log_group": log_group if log_group in log_groups_current(gathered["log_group"]) else None,

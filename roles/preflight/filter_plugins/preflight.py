@@ -17,6 +17,7 @@ from packaging.version import Version
 
 from ansible_collections.csv_to_aurora.aws.plugins.filter.proxy import proxy_refusal
 from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.aws_profile import mfa_profile
+from ansible_collections.csv_to_aurora.importer.plugins.plugin_utils.connection_limit import ConnectionLimit
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 ACCOUNT = re.compile(r"[0-9]{12}")
@@ -29,6 +30,7 @@ DRIVER = "1.2"
 LONGEST_NAME = 31
 """Characters of project and environment together: AWS limits the names that are derived from them."""
 LOGINS = ("password", "iam")
+SESSIONS = re.compile(r"auto|[1-9]|1[0-6]")
 INVENTORY_PLUGIN = "csv_to_aurora.aws.aws_ec2"
 CALLBACKS = ("csv_to_aurora.aws.release_locks", "csv_to_aurora.aws.run_summary")
 """Those that a run cannot do without: the others make it faster, or show it differently."""
@@ -81,6 +83,22 @@ class BoundaryHow(TypedDict):
     variables_file: str
 
 
+class ImporterLimits(TypedDict):
+    """How much the importer may do at once, as people set it.
+
+    Attributes:
+        sessions: Sessions of one import, or ``auto``.
+        max_connections: Connections of all imports, or a share of the server's.
+        concurrency: Reserved concurrency of the function; -1 for none.
+        server: The server's max_connections where it is set; otherwise empty, or a formula of RDS.
+    """
+
+    sessions: Any
+    max_connections: Any
+    concurrency: Any
+    server: Any
+
+
 class Inputs(TypedDict):
     """The variables of a stack, by the names of this role's options without ``preflight_``.
 
@@ -88,6 +106,7 @@ class Inputs(TypedDict):
         inventory: Folder of the inventory, relative to the project.
         dynamic_inventory: What its aws_ec2.yml contains.
         profile: The AWS profile; empty for the one of the shell.
+        importer_limits: How much the importer may do at once; empty where it is not checked.
         endpoint_url: Where AWS is asked, if that is not AWS.
         argument_errors: What validate_argument_spec found wrong with the roles' variables.
         variables: The names of all variables that are set.
@@ -103,6 +122,7 @@ class Inputs(TypedDict):
     permissions_boundary: str
     database_login: str
     iam_refusal: str
+    importer_limits: ImporterLimits | None
     required_files: Sequence[RequiredFile]
     roles: Sequence[str]
     inventory: str
@@ -173,6 +193,7 @@ def preflight_mistakes(inputs: Inputs) -> list[str]:
         _driver,
         _boundary,
         _login,
+        _limits,
         _files,
         _unknown_variables,
         _argument_errors,
@@ -271,6 +292,58 @@ def _login(inputs: Inputs, set_it: str) -> Iterator[str]:
         yield (
             f"stack_database_login cannot be iam here: {inputs['iam_refusal']}. Fix that, or set it to password, in "
             f"{set_it}."
+        )
+
+
+def _limits(inputs: Inputs, set_it: str) -> Iterator[str]:
+    given = inputs["importer_limits"]
+    if not given:
+        return
+    sessions = str(given["sessions"])
+    if not SESSIONS.fullmatch(sessions):
+        yield f"stack_importer_sessions ({sessions}) has to be auto, or a number from 1 to 16. Set it in {set_it}."
+        return
+    try:
+        limit = ConnectionLimit.of(given["max_connections"])
+    except ValueError as error:
+        yield f"stack_importer_max_connections is wrong: {error}. Set it in {set_it}."
+        return
+    yield from _contradictions(
+        sessions=1 if sessions == "auto" else int(sessions),
+        limit=limit,
+        concurrency=int(given["concurrency"]) if re.fullmatch(r"-?[0-9]+", str(given["concurrency"])) else -1,
+        server=int(given["server"]) if str(given["server"]).isdecimal() else 0,
+        set_it=set_it,
+    )
+
+
+def _contradictions(
+    *, sessions: int, limit: ConnectionLimit, concurrency: int, server: int, set_it: str
+) -> Iterator[str]:
+    """Name limits of the importer that cannot hold together; server is 0 where it is not set."""
+    if limit.number and limit.number < sessions + 1:
+        yield (
+            f"stack_importer_max_connections ({limit.number}) is less than the {sessions + 1} connections that one "
+            f"import of {sessions} sessions (stack_importer_sessions) needs. Raise the one, or lower the other, in "
+            f"{set_it}."
+        )
+    if limit.number and concurrency > limit.number:
+        yield (
+            f"importer_concurrency ({concurrency}) lets more imports run at once than have a connection "
+            f"(stack_importer_max_connections: {limit.number}). Lower it in {set_it}: events beyond it wait in "
+            "Lambda's queue, which costs nothing."
+        )
+    if server and limit.number and limit.number >= server:
+        yield (
+            f"stack_importer_max_connections ({limit.number}) leaves none of the server's {server} connections "
+            f"(max_connections in database_parameters) to the application. Lower it, or set a share such as 67%, in "
+            f"{set_it}."
+        )
+    if server and limit.number == 0 and concurrency * sessions >= server:
+        yield (
+            f"importer_concurrency ({concurrency}) imports of {sessions} sessions may take all of the server's "
+            f"{server} connections (max_connections in database_parameters), and stack_importer_max_connections is 0. "
+            f"Lower the one, or set the other to a share such as 67%, in {set_it}."
         )
 
 

@@ -6,10 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.csv_to_aurora.importer.plugins.plugin_utils.connection_limit import ConnectionLimit
+
 Row = Mapping[str, Any]
 State = dict[str, Any]
 
-SCHEMATA, USERS, PRIVILEGES = range(3)
+SCHEMATA, USERS, PRIVILEGES, SERVER = range(4)
 """Which result is of which of the role's queries."""
 ACCEPTED = "accepted"
 """All that is said of a password: that the server accepts the one that the role has."""
@@ -26,11 +30,11 @@ def _privileges(rows: Iterable[Row]) -> dict[str, dict[str, list[str]]]:
     return {user: {name: sorted(granted) for name, granted in objects.items()} for user, objects in found.items()}
 
 
-def schema_current(results: Sequence[Sequence[Row]]) -> dict[str, dict[str, State]]:
-    """Return the ``databases`` and ``users`` that exist, each by name.
+def schema_current(results: Sequence[Sequence[Row]]) -> dict[str, Any]:
+    """Return the ``databases`` and ``users`` that exist, each by name, and the server's ``max_connections``.
 
     Args:
-        results: The rows of the role's queries: schemata, users, privileges, and those for tables.
+        results: The rows of the role's queries: schemata, users, privileges, the server, and those for tables.
     """
     privileges = _privileges(results[PRIVILEGES])
     return {
@@ -45,6 +49,7 @@ def schema_current(results: Sequence[Sequence[Row]]) -> dict[str, dict[str, Stat
             }
             for row in results[USERS]
         },
+        "max_connections": int(results[SERVER][0]["max_connections"]),
     }
 
 
@@ -70,23 +75,52 @@ def schema_user_priv(user: Mapping[str, Any], database: str) -> str:
     return "/".join(sorted(granted, key=lambda one: "(" not in one))
 
 
-def schema_user_desired(user: Mapping[str, Any], database: str, plugin: str) -> State:
+def _limit(user: Mapping[str, Any]) -> ConnectionLimit:
+    """Return how many connections an entry of ``schema_users`` may have.
+
+    Raises:
+        AnsibleFilterError: It says neither a number nor a share.
+    """
+    try:
+        return ConnectionLimit.of(user.get("max_connections") or 0)
+    except ValueError as error:
+        raise AnsibleFilterError(f"schema_users: max_connections of {user['name']}: {error}.") from error
+
+
+def schema_user_desired(user: Mapping[str, Any], database: str, plugin: str, server: int) -> State:
     """Return the desired state of a database user, in the fields of schema_current, and ``password`` if it has one.
 
     Args:
         user: An entry of ``schema_users``.
         database: The database that its tables are in.
         plugin: The authentication plugin of users that have a password.
+        server: The server's max_connections.
     """
     own = user.get("plugin") or ""
     return {
         "plugin": own or plugin,
         "plugin_string": user.get("plugin_string") or "" if own else "",
         "tls": "ANY",
-        "max_connections": int(user.get("max_connections") or 0),
+        "max_connections": _limit(user).on(server, int(user.get("min_connections") or 0)),
         "privileges": _by_object(user["privileges"], database),
         **({} if own else {"password": ACCEPTED}),
     }
+
+
+def schema_user_warnings(users: Iterable[Mapping[str, Any]], server: int) -> list[str]:
+    """Return a sentence for each user whose limit of connections leaves none to others.
+
+    Args:
+        users: The entries of ``schema_users``.
+        server: The server's max_connections.
+    """
+    limits = {user["name"]: _limit(user).on(server, int(user.get("min_connections") or 0)) for user in users}
+    return [
+        f"The database user {name} may have {limit} connections, and the server has {server} in all "
+        "(max_connections): others may find none. Lower its limit, or take a larger server."
+        for name, limit in limits.items()
+        if limit >= server
+    ]
 
 
 def schema_logins(logins: Mapping[str, Any]) -> dict[str, str]:
@@ -108,4 +142,5 @@ class FilterModule:
             "schema_logins": schema_logins,
             "schema_user_desired": schema_user_desired,
             "schema_user_priv": schema_user_priv,
+            "schema_user_warnings": schema_user_warnings,
         }

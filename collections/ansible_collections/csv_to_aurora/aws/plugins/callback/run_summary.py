@@ -69,8 +69,9 @@ description:
   - Modules for files run in diff mode in every run, since they report only there whether a file is new.
   - A playbook steers it with M(ansible.builtin.set_stats), under the key C(run_summary). C(show) is a list of lines to
     end with, such as what to do next. C(plan) is a plan as C(plan_file) has it, to print in place of the run's own
-    summary. C(exit_code) is what C(ansible-playbook) exits with where nothing failed; callbacks that are enabled
-    after this one do not see the end of such a run.
+    summary. C(notes) is a list of sentences to show below the changes of a plan, such as limits that hold. C(exit_code)
+    is what C(ansible-playbook) exits with where nothing failed; callbacks that are enabled after this one do not see
+    the end of such a run.
 author:
   - The csv-to-aurora authors (@csv-to-aurora)
 requirements:
@@ -81,7 +82,7 @@ options:
       - Path of a file to write the same to as JSON, readable by its owner only.
       - Keys are C(check), C(changes) (each with C(host), C(remote), C(role), C(kind), C(name), C(action), C(module),
         C(fields), C(diff) and C(seconds)), C(failures) and C(refusals) (each with C(host), C(role), C(task) and
-        C(message)), C(warnings), C(totals), and C(roles), the totals of each role.
+        C(message)), C(warnings), C(notes), C(totals), and C(roles), the totals of each role.
       - C(action) is V(create), V(update), V(replace) or V(delete). C(diff) is the module's diff, or null, and
         C(fields) are the names of what differs in it. Most modules report none without C(--diff).
       - C(refusals) are what a plan passed over, by C(ignore_errors) or as the C(refuse) of
@@ -271,8 +272,8 @@ class CallbackModule(CallbackBase):
             )
             raise SystemExit(NO_HOSTS)
         failures = [stop for stop in self.failures if stats.failures.get(stop.host) or stats.dark.get(stop.host)]
-        summary = self.summary(failures)
         steering = stats.custom.get("_run", {}).get(KEY, {})
+        summary = self.summary(failures, [tidy(f"{note}") for note in steering.get("notes", [])])
         self.print_summary(steering.get("plan") or summary)
         for line in steering.get("show", []):
             self._display.display(tidy(f"{line}"))
@@ -311,7 +312,7 @@ class CallbackModule(CallbackBase):
             totals[stop.role]["failed"] += 1
         return totals
 
-    def summary(self, failures: list[Stop]) -> dict[str, Any]:
+    def summary(self, failures: list[Stop], notes: list[str]) -> dict[str, Any]:
         """Return what the run did, as the plan file has it."""
         roles = self.totals(failures)
         return {
@@ -320,6 +321,7 @@ class CallbackModule(CallbackBase):
             "failures": [asdict(stop) for stop in failures],
             "refusals": [asdict(stop) for stop in self.refusals],
             "warnings": list(dict.fromkeys(self.warnings)),
+            "notes": notes,
             "totals": {key: sum(counts[key] for counts in roles.values()) for key in COUNTS},
             "roles": {role or "playbook": counts for role, counts in roles.items()},
         }
@@ -350,6 +352,8 @@ class CallbackModule(CallbackBase):
         for refusal in summary["refusals"]:
             role = refusal["role"] or "playbook"
             show(f"  {role}: {indent(refusal['message'], '  ').lstrip()}", color=constants.COLOR_ERROR)
+        for note in summary["notes"]:
+            show(f"\n{note}")
         show("")
         show(totals_line(summary["totals"], check=True))
 
