@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+import yaml
 from repository import PROJECT, defaults_of, load, roles
 from strict import values
 
@@ -62,3 +64,15 @@ def test_what_is_asked_for_exists(inventory: str, region: str) -> None:
 def test_what_does_not_exist_is_named(name: str, wrong: object, region: str) -> None:
     sentence = f"{name} is {wrong}, which AWS does not have in {region}."
     assert missing(settings("dev") | {name: wrong}, region) == [sentence]
+
+
+def test_a_default_that_group_vars_repeat_is_that_of_the_role() -> None:
+    """Where the inventory does not say, the variables of all environments see no default of a role."""
+    of_roles: dict[str, Any] = {}
+    for role in roles(PROJECT):
+        of_roles |= defaults_of(role)
+    text = "".join(path.read_text() for path in sorted((PROJECT / "group_vars/all").glob("*.yml")))
+    repeated = re.findall(r"\b(\w+) \| default\(([^(){}]*)\)", text)
+    found = {name: yaml.safe_load(value) for name, value in repeated if name in of_roles}
+    assert {"database_instance_class", "importer_memory_size", "importer_concurrency"} <= found.keys()
+    assert found == {name: of_roles[name] for name in found}

@@ -19,8 +19,8 @@ version_added: "1.0.0"
 author:
   - The csv-to-aurora authors (@csv-to-aurora)
 description:
-  - Says how many sessions one import may have, how many connections all imports have together, and what becomes of
-    imports beyond that.
+  - Says how many sessions one import may have, how many connections all imports have together, and what imports
+    beyond that wait for.
 options:
   _input:
     description: How many database sessions one import may have.
