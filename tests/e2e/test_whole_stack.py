@@ -42,6 +42,8 @@ def test_site_creates_the_stack(stack: Stack) -> None:
     assert outputs["network"]["vpc_id"].startswith("vpc-")
     assert outputs["bucket"]["name"] == f"csv-to-aurora-local-{ACCOUNT}"
     assert outputs["importer"]["function_arn"].endswith(":function:csv-to-aurora-local-importer")
+    assert "MAX_USER_CONNECTIONS" in outputs["importer"]["capacity"]
+    assert outputs["importer"]["sessions"] >= 1
     assert outputs["database"]["endpoint"]
     assert outputs["app_host"]["instance_id"].startswith("i-")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from playbook_runner import PROJECT
 from strict import values
 
 from ansible_collections.csv_to_aurora.importer.plugins.filter.capacity import capacity
@@ -138,3 +140,21 @@ def test_what_holds_is_said(each: int, limit: Any, given: dict[str, int], togeth
     one = "1 session" if each == 1 else f"{each} sessions"
     expected = f"One import has up to {one}, all imports together have {together}. {beyond}"
     assert capacity(each, limit, **given) == expected
+
+
+def test_the_sizes_in_the_documentation_are_those_that_are_computed() -> None:
+    """A row of the table: class, vCPUs, memory, sessions, connections."""
+    text = (PROJECT / "docs/environments.md").read_text()
+    rows = re.findall(r"^\| `(db\.[^`]+)`(.*?)\| (\d+) \| (\d+)[^|]* \| (\d+) \| (.*) \|$", text, re.MULTILINE)
+    assert len(rows) == 7
+    for instance_class, more, vcpus, memory, expected, connections in rows:
+        capacity_of = re.search(r"(\d+) ACUs", more)
+        capacity_units = float(capacity_of[1]) if capacity_of else 0
+        assert vcpus_of(instance_class, capacity_units) == int(vcpus)
+        assert sessions(instance_class, int(memory), capacity_units, "67%") == int(expected)
+        # What AWS documents as the default of each class; see the link there.
+        found = re.fullmatch(r"([\d,]+) of ([\d,]+)", connections)
+        assert bool(found) == (instance_class != "db.serverless")
+        if found:
+            limit, server = (int(number.replace(",", "")) for number in found.groups())
+            assert ConnectionLimit.of("67%").on(server) == limit
