@@ -25,8 +25,8 @@ ONE = lines_of(GOOD)
 
 @pytest.fixture
 def limits() -> Limits:
-    """No waiting, and several blocks in a file of a few thousand rows."""
-    return Limits(retry_timeout=0.0, block_bytes=64 * 1024, max_record_bytes=32 * 1024)
+    """No waiting, and several blocks, enough for several sessions, in a file of a few thousand rows."""
+    return Limits(retry_timeout=0.0, block_bytes=64 * 1024, max_record_bytes=32 * 1024, session_bytes=64 * 1024)
 
 
 def results(answer: dict[str, Any]) -> list[str]:
@@ -345,6 +345,17 @@ def test_a_share_that_nothing_exceeds_is_not_checked() -> None:
 def test_an_import_has_one_session_unless_it_is_said(text: str | None, sessions: int) -> None:
     said = {} if text is None else {"IMPORT_SESSIONS": text}
     assert Settings.of({"SECRET_ID": "s", "BUCKET_NAME": "b", **said}).sessions == sessions
+
+
+@pytest.mark.parametrize("sessions", [1, 2])
+def test_how_many_sessions_an_import_has_is_a_setting(
+    cloud: Cloud, invoke: Invoke, lines: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, sessions: int
+) -> None:
+    monkeypatch.setenv("IMPORT_SESSIONS", str(sessions))
+    (report,) = invoke(cloud.put("large.csv", lines_of(*[GOOD] * 6_000)))["imports"]
+    assert (report["result"], report["rows_loaded"]) == ("succeeded", 6_000)
+    used = [line["sessions"] for line in lines if line["message"] == "Loading through several sessions"]
+    assert used == ([] if sessions == 1 else [sessions])
 
 
 def test_how_many_rejects_are_kept_is_a_setting(
