@@ -4,18 +4,20 @@ Reads a job as JSON from standard input, prints its measurements as JSON.
 """
 
 import csv
+import inspect
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pymysql
 import yaml
 
 from csv_importer.datasets import Dataset, Datasets, Mode
+from csv_importer.feed import FEED_NAME, FeedConnection
 from csv_importer.importer import Importer, Result
 from csv_importer.mysql import MySqlDatabase
 from csv_importer.objects import ObjectVersion
@@ -32,20 +34,31 @@ def dataset_of(descriptor: Path) -> Dataset:
 NAMES = [column.name for column in dataset_of(CUSTOMER).columns]
 
 
+CHUNK = 256 * 1024
+"""Bytes that a client reads of a file at once."""
+
+
 class Job:
-    """The file to load, its dataset, and the database to load it into."""
+    """The files to load, their dataset, and the database to load them into.
+
+    Attributes:
+        files: The files, as this process reads them: the importer's is one; the others load one in each session.
+        server_files: The same, as the server reads them.
+        sessions: Sessions at once.
+    """
 
     def __init__(self, **values: Any) -> None:
         """Take the job's values."""
         self.credentials = Credentials(**values["credentials"])
         self.ca_file = Path(values["ca_file"])
-        self.file = Path(values["file"])
-        self.server_file = str(values["server_file"])
+        self.files = [Path(file) for file in values["files"]]
+        self.server_files = [str(file) for file in values["server_files"]]
+        self.sessions = int(values["sessions"])
         self.dataset = replace(dataset_of(Path(values["descriptor"])), mode=Mode(values["mode"]))
 
-    def connect(self, **options: Any) -> "pymysql.Connection[pymysql.cursors.Cursor]":
+    def connect(self, **options: Any) -> FeedConnection:
         """Connect as the importer does."""
-        return pymysql.connect(
+        return FeedConnection(
             host=self.credentials.host,
             port=self.credentials.port,
             user=self.credentials.user,
@@ -58,27 +71,71 @@ class Job:
             **options,
         )
 
+    def load_data(self, connection: FeedConnection, source: str) -> int:
+        """Load a file, or what stands for one, into the table; the values are taken as they are.
+
+        Args:
+            connection: The session.
+            source: The statement's words from INFILE on, up to the file's name.
+        """
+        names = ", ".join(column.name for column in self.dataset.columns)
+        stamp = "import_file = 'limit'" + (", import_id = 1" if self.dataset.import_id else "")
+        with connection.cursor() as cursor:
+            return cursor.execute(
+                f"LOAD DATA {source} INTO TABLE {self.dataset.table} CHARACTER SET utf8mb4"
+                " FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' LINES TERMINATED BY '\\n' IGNORE 1 LINES"
+                f" ({names}) SET {stamp}"
+            )
+
+    def side_by_side(self, load: Callable[[FeedConnection, int], int]) -> int:
+        """Load all files at the same time, each in a session and a transaction of its own; return the rows.
+
+        Args:
+            load: Loads the file of a number.
+        """
+
+        def one(number: int) -> int:
+            connection = self.connect(local_infile=True)
+            rows = load(connection, number)
+            connection.commit()
+            connection.close()
+            return rows
+
+        with ThreadPoolExecutor(len(self.files)) as pool:
+            return sum(pool.map(one, range(len(self.files))))
+
 
 def limit(job: Job) -> int:
-    """Let the server load a file from its own disk: nothing is sent, validated or recorded."""
-    connection = job.connect()
-    names = ", ".join(column.name for column in job.dataset.columns)
-    stamp = "import_file = 'limit'" + (", import_id = 1" if job.dataset.import_id else "")
-    with connection.cursor() as cursor:
-        rows = cursor.execute(
-            f"LOAD DATA INFILE '{job.server_file}' INTO TABLE {job.dataset.table} CHARACTER SET utf8mb4"
-            " FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' LINES TERMINATED BY '\\n' IGNORE 1 LINES"
-            f" ({names}) SET {stamp}"
-        )
-    connection.commit()
-    connection.close()
-    return rows
+    """Let the server load files from its own disk: nothing is sent, validated or recorded."""
+    return job.side_by_side(
+        lambda connection, number: job.load_data(connection, f"INFILE '{job.server_files[number]}'")
+    )
+
+
+def local(job: Job) -> int:
+    """Send files as they are, as importTable of MySQL Shell does: nothing is validated or recorded.
+
+    One process and as many threads as files, over the importer's own connection, whose packets are larger than the
+    driver's.
+    """
+
+    def load(connection: FeedConnection, number: int) -> int:
+        with job.files[number].open("rb") as file:
+            connection.feed = _chunks(file)
+            return job.load_data(connection, f"LOCAL INFILE '{FEED_NAME}'")
+
+    return job.side_by_side(load)
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    while data := file.read(CHUNK):
+        yield data
 
 
 def reference(job: Job) -> int:
     """Load as usual importers do: the whole file in memory, one INSERT and one COMMIT per row."""
     connection = job.connect()
-    text = job.file.read_bytes().decode()
+    text = job.files[0].read_bytes().decode()
     rows = 0
     with connection.cursor() as cursor:
         for row in csv.DictReader(text.splitlines()):
@@ -127,20 +184,30 @@ class _Secret:
 
 def importer(job: Job) -> int:
     """Load with the importer: full validation, rejects, ledger, 50,000 rows per transaction."""
+    (file,) = job.files
+    sessions: dict[str, Any] = (
+        {"sessions": job.sessions} if "sessions" in inspect.signature(Importer).parameters else {}
+    )
     importer = Importer(
+        **sessions,
         datasets=Datasets((job.dataset,)),
-        store=_FileStore(job.file),
+        store=_FileStore(file),
         database=MySqlDatabase(_Secret(job.credentials), job.ca_file, "bench"),
         time_left=lambda: 3600.0,
         log=lambda *_, **__: None,
     )
-    outcome = importer.run(ObjectVersion("bench", job.file.name, str(time.time_ns()), ""))
+    outcome = importer.run(ObjectVersion("bench", file.name, str(time.time_ns()), ""))
     if outcome.result is not Result.SUCCEEDED:
         raise SystemExit(f"the import ended as {outcome.result}: {outcome.entry.reason}")
     return outcome.entry.counts.read
 
 
-METHODS: dict[str, Callable[[Job], int]] = {"limit": limit, "reference": reference, "importer": importer}
+METHODS: dict[str, Callable[[Job], int]] = {
+    "limit": limit,
+    "local": local,
+    "reference": reference,
+    "importer": importer,
+}
 
 
 def peak_memory() -> float:
@@ -158,6 +225,7 @@ def main() -> None:
     method = METHODS[job.pop("method")]
     for _ in range(job.pop("before")):
         method(Job(**job))
+    at_first = peak_memory()
     began, cpu = time.perf_counter(), time.process_time()
     rows = method(Job(**job))
     seconds = time.perf_counter() - began
@@ -167,6 +235,7 @@ def main() -> None:
             "seconds": seconds,
             "rows_per_second": rows / seconds,
             "cpu_microseconds_per_row": (time.process_time() - cpu) / rows * 1e6,
+            "first_memory_mib": at_first,
             "peak_memory_mib": peak_memory(),
         },
         sys.stdout,

@@ -1,0 +1,58 @@
+"""One import with several sessions: against its limit and a client that only sends, and over a network."""
+
+from contextlib import ExitStack
+from typing import Any
+
+from bench.loading import BAD_SHARE, Bench, Options, medians_of, ratio_of, run_rounds
+
+NETWORK_SESSIONS = (1, 2, 4, 8)
+"""Numbers of sessions over a network, whatever the number of cores: a session that waits needs none."""
+
+
+def compare_sessions(bench: Bench, options: Options) -> dict[str, Any]:
+    """Run k sessions of the server, of a client that only sends and of the importer, in turn.
+
+    The limit is k sessions of LOAD DATA INFILE, each with its part of one file; k sessions of LOAD DATA LOCAL stand
+    for importTable of MySQL Shell. The importer has the file in one piece, and rows that it has to reject.
+    """
+    bench.write("parts.csv", options.rows, 0)
+    size = bench.write("whole.csv", options.rows, BAD_SHARE).stat().st_size
+    jobs: dict[str, dict[str, Any]] = {}
+    for sessions in options.sessions:
+        bench.split("parts.csv", sessions)
+        jobs |= {
+            f"{method} {sessions}": {"method": method, "name": name, "sessions": sessions}
+            for method, name in (("limit", "parts.csv"), ("local", "parts.csv"), ("importer", "whole.csv"))
+        }
+    rounds = run_rounds(bench, options, jobs)
+    bench.remove("parts.csv")
+    bench.remove("whole.csv")
+    return {
+        "sessions": list(options.sessions),
+        "file_bytes": size,
+        "rows": options.rows,
+        "medians": medians_of(rounds),
+        "share_of_one": {k: ratio_of(rounds, f"importer {k}", "importer 1") for k in options.sessions},
+        "share_of_limit": {k: ratio_of(rounds, f"importer {k}", f"limit {k}") for k in options.sessions},
+        "share_of_local": {k: ratio_of(rounds, f"importer {k}", f"local {k}") for k in options.sessions},
+    }
+
+
+def compare_networks(bench: Bench, options: Options) -> dict[str, Any]:
+    """Run the importer over networks of some latencies, with several sessions, in turn."""
+    bench.write("network.csv", options.other_rows, BAD_SHARE)
+    jobs: dict[str, dict[str, Any]] = {}
+    with ExitStack() as links:
+        for round_trip in (0.0, *options.round_trips):
+            port = links.enter_context(bench.link(round_trip)).port if round_trip else None
+            for sessions in NETWORK_SESSIONS:
+                job = {"method": "importer", "name": "network.csv", "sessions": sessions, "port": port}
+                jobs[f"{round_trip:g} ms, {sessions}"] = job
+        rounds = run_rounds(bench, options, jobs)
+    bench.remove("network.csv")
+    return {
+        "round_trips": [0.0, *options.round_trips],
+        "sessions": list(NETWORK_SESSIONS),
+        "rows": options.other_rows,
+        "medians": medians_of(rounds),
+    }
