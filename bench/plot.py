@@ -65,7 +65,7 @@ def _panel(panel: Panel) -> list[str]:
         value = top * step / 4
         y = y_of(value)
         parts.append(f'<line x1="0" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>')
-        parts.append(f'<text x="-6" y="{y + 4:.1f}" text-anchor="end">{value:,.0f}</text>')
+        parts.append(f'<text x="-6" y="{y + 4:.1f}" text-anchor="end">{_number(value)}</text>')
     for value in panel.xs:
         x = x_of(value)
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{HEIGHT}" stroke="#eee"/>')
@@ -81,6 +81,10 @@ def _panel(panel: Panel) -> list[str]:
             parts.append(f'<text x="{WIDTH - 8}" y="{y}" text-anchor="end" fill="{colour}">{escape(line.name)}</text>')
     parts.append(f'<text x="{WIDTH / 2}" y="{HEIGHT + 40}" text-anchor="middle">{escape(panel.x_title)}</text>')
     return parts
+
+
+def _number(value: float) -> str:
+    return f"{value:,.1f}".removesuffix(".0")
 
 
 def _round_up(value: float) -> float:
