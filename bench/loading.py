@@ -100,6 +100,7 @@ class Bench:
         mode: str = "append",
         before: int = 0,
         sessions: int = 1,
+        all_sessions: bool = True,
         share: Share | None = None,
     ) -> Numbers:
         """Load a file, in a new process.
@@ -112,6 +113,7 @@ class Bench:
             mode: The dataset's mode.
             before: How often it is loaded before it is measured; the tables are empty at first.
             sessions: Sessions at once.
+            all_sessions: Whether the importer takes as many for a small file, too.
             share: The share of the processors that the process gets; all of them by default.
 
         Raises:
@@ -132,6 +134,7 @@ class Bench:
             "files": [str(self.folder / each) for each in names],
             "server_files": [f"{SHARED}/{each}" for each in names],
             "sessions": sessions,
+            "all_sessions": all_sessions,
             "descriptor": str(descriptor),
             "mode": mode,
             "before": before,

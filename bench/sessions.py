@@ -15,8 +15,10 @@ def compare_sessions(bench: Bench, options: Options) -> dict[str, Any]:
     The limit is k sessions of LOAD DATA INFILE, each with its part of one file; k sessions of LOAD DATA LOCAL stand
     for importTable of MySQL Shell. The importer has the file in one piece, and rows that it has to reject.
     """
-    bench.write("parts.csv", options.rows, 0)
-    size = bench.write("whole.csv", options.rows, BAD_SHARE).stat().st_size
+    # Long enough with all sessions, too.
+    rows = options.rows * max(1, options.sessions[-1] // 2)
+    bench.write("parts.csv", rows, 0)
+    size = bench.write("whole.csv", rows, BAD_SHARE).stat().st_size
     jobs: dict[str, dict[str, Any]] = {}
     for sessions in options.sessions:
         bench.split("parts.csv", sessions)
@@ -30,7 +32,7 @@ def compare_sessions(bench: Bench, options: Options) -> dict[str, Any]:
     return {
         "sessions": list(options.sessions),
         "file_bytes": size,
-        "rows": options.rows,
+        "rows": rows,
         "medians": medians_of(rounds),
         "share_of_one": {k: ratio_of(rounds, f"importer {k}", "importer 1") for k in options.sessions},
         "share_of_limit": {k: ratio_of(rounds, f"importer {k}", f"limit {k}") for k in options.sessions},
