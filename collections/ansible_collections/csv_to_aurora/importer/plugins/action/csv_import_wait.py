@@ -14,32 +14,52 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.csv_to_aurora.importer.plugins.plugin_utils.progress import is_compressed, pace, share
+
+# What an import through several sessions has committed beyond its position is in csv_import_range.
 _QUERY = """
     SELECT JSON_OBJECT(
         'id', id, 'import_file', import_file, 'status', status, 'reason', reason, 'size_bytes', size_bytes,
-        'byte_offset', byte_offset, 'rows_read', rows_read, 'rows_loaded', rows_loaded, 'rows_rejected', rows_rejected,
-        'rows_blank', rows_blank, 'attempts', attempts, 'request_id', request_id,
+        'bytes_read', byte_offset + COALESCE(bytes, 0), 'rows_read', rows_read + COALESCE(all_rows, 0),
+        'rows_loaded', rows_loaded + COALESCE(loaded, 0), 'rows_rejected', rows_rejected + COALESCE(rejected, 0),
+        'rows_blank', rows_blank + COALESCE(blank, 0), 'attempts', attempts, 'request_id', request_id,
+        'read_at', UNIX_TIMESTAMP(NOW(6)),
         'seconds', TIMESTAMPDIFF(MICROSECOND, started_at, COALESCE(finished_at, NOW(3))) / 1000000
     )
     FROM csv_import
+    LEFT JOIN LATERAL (
+        SELECT SUM(end_offset - byte_offset) AS bytes, SUM(rows_loaded + rows_rejected + rows_blank) AS all_rows,
+            SUM(rows_loaded) AS loaded, SUM(rows_rejected) AS rejected, SUM(rows_blank) AS blank
+        FROM csv_import_range WHERE import_id = csv_import.id
+    ) AS more ON TRUE
     WHERE bucket = {bucket} AND object_key = {key} AND version_id = {version_id}
 """
 _ENDED = ("succeeded", "failed")
 
+PAUSE = 0.05
+"""The time between two lines of progress, as a share of what was waited: hours do not give thousands of lines."""
 
-def progress(row: dict[str, Any] | None, waited: float, *, compressed: bool = False) -> str:
+
+def progress(
+    row: dict[str, Any] | None, waited: float, *, compressed: bool = False, since: dict[str, Any] | None = None
+) -> str:
     """Return one human-readable line about the progress of the import, after ``waited`` seconds.
 
-    The position in a compressed object is one in its content, of which nobody knows the size.
+    Args:
+        row: The ledger's row, or None while there is none.
+        waited: Seconds.
+        compressed: Whether positions are those in the content of a compressed object, of which nobody knows the size.
+        since: An earlier reading of the row, from which on the pace counts.
     """
     if row is None:
         return f"waiting for the import to begin ({waited:.0f} s)"
-    offset, size = int(row["byte_offset"]), int(row["size_bytes"])
-    share = f"{100 * offset / size if size else 100:.0f} % of the file"
-    return (
-        f"{row['status']}: {int(row['rows_loaded']):,} rows loaded, "
-        f"{int(row['rows_rejected']):,} rejected, {f'{offset:,} bytes read' if compressed else share} ({waited:.0f} s)"
-    )
+    counts = f"{int(row['rows_loaded']):,} rows loaded, {int(row['rows_rejected']):,} rejected"
+    if row["status"] == "checking":
+        # Nothing is loaded or rejected yet.
+        counts = f"{int(row['rows_read']):,} rows, {int(row['rows_rejected']):,} of them to be rejected"
+    speed = pace(since, row, compressed=compressed)
+    rate = f", {speed}" if speed else ""
+    return f"{row['status']}: {counts}, {share(row, compressed=compressed)}{rate} ({waited:.0f} s)"
 
 
 def _literal(value: str) -> str:
@@ -73,11 +93,13 @@ class ActionModule(ActionBase):
         query = _QUERY.format(**{name: _literal(str(value)) for name, value in version.items()})
         timeout = float(arguments.get("timeout", 900))
         interval = float(arguments.get("interval", 2))
-        compressed = str(version["key"]).lower().endswith(".csv.gz")
+        compressed = is_compressed(str(version["key"]))
         after_attempt = int(arguments.get("after_attempt", 0))
 
         started = moved = time.monotonic()
-        shown = seen = None
+        due = 0.0
+        seen: tuple[object, ...] = ()
+        since: dict[str, Any] | None = None
         while True:
             row = self._ledger_row(client, query, task_vars)
             if row is not None and int(row["attempts"]) <= after_attempt:
@@ -86,19 +108,23 @@ class ActionModule(ActionBase):
             if row is not None and row["status"] in _ENDED:
                 result.update(csv_import=row, changed=False)
                 return result
-            state = row and (row["byte_offset"], row["attempts"])
+            state = () if row is None else (row["status"], row["attempts"], row["bytes_read"])
             if state != seen:
-                seen, moved = state, now
+                moved = now
+            if state[:2] != seen[:2]:
+                # Another attempt, or loading after checking: the pace is that from here on.
+                since, due = row, 0.0
+            seen = state
             if now - moved > timeout:
                 raise AnsibleActionFail(
                     f"No progress for {timeout:.0f} s: {progress(row, now - started, compressed=compressed)}."
                     " Read the log of the function.",
                     result={"csv_import": row or {}},
                 )
-            line = progress(row, now - started, compressed=compressed)
-            if line != shown:
+            if now >= due:
+                line = progress(row, now - started, compressed=compressed, since=since)
                 Display().display(f"  {version['key']}: {line}")
-                shown = line
+                due = now + (now - started) * PAUSE
             time.sleep(interval)
 
     def _ledger_row(self, client: list[str], query: str, task_vars: dict[str, Any] | None) -> dict[str, Any] | None:

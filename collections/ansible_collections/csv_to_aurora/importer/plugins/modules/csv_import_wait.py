@@ -11,7 +11,8 @@ module: csv_import_wait
 short_description: Follow the import of an object version until it has ended
 description:
   - Queries the importer's ledger, the table C(csv_import), with the client of the host, again and again, and displays
-    the progress of the import.
+    how much of the file has been read, how fast, and how long the rest takes at that pace.
+  - What an import through several sessions has committed out of order counts, too.
   - An import that fails does not fail the task. The caller decides by RV(csv_import.status).
 version_added: "1.0.0"
 author:
@@ -71,7 +72,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 csv_import:
-  description: The ledger's row, with C(seconds) from the start to the end.
+  description: The ledger's row, with C(seconds) from the start to the end, and C(bytes_read) in place of the position.
   type: dict
   returned: always
 """
