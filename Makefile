@@ -119,7 +119,7 @@ scan: venv .build/scan/complete ## prowler over the running local cloud (takes l
 	$(BIN)/python tools/scan.py .build/scan/results/findings.csv
 
 .PHONY: bench
-bench: venv ## Speed and memory of the importer against its limit and a baseline
+bench: venv ## Speed, memory, latency and cost of the importer, against its limit and a baseline
 	$(BIN)/python -m bench
 
 .PHONY: bench-run

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import random
 import shutil
 import statistics
@@ -17,8 +16,9 @@ import faker
 from descriptors import describe, load
 
 from bench.network import Link
+from bench.parts import part_names, split
 from bench.share import Share
-from bench.worker import CHUNK, CUSTOMER, NAMES, dataset_of
+from bench.worker import CUSTOMER, NAMES, dataset_of
 from csv_importer.headers import read_header
 from csv_importer.parsing import read_blocks
 from csv_importer.ports import Credentials
@@ -119,7 +119,7 @@ class Bench:
         Raises:
             SystemExit: It failed.
         """
-        names = [name] if method == "importer" or sessions == 1 else _parts(name, sessions)
+        names = part_names(name, 1 if method == "importer" else sessions)
         self._query("SET FOREIGN_KEY_CHECKS = 0")
         for table in TABLES:
             self._query(f"TRUNCATE TABLE {table}")
@@ -171,21 +171,8 @@ class Bench:
         return path
 
     def split(self, name: str, parts: int) -> None:
-        """Write parts of a file of about the same size, each with the header; one part is the file itself."""
-        if parts == 1:
-            return
-        with (self.folder / name).open("rb") as whole:
-            header, size = whole.readline(), whole.seek(0, os.SEEK_END)
-            position = whole.seek(len(header))
-            for number, part in enumerate(_parts(name, parts), start=1):
-                path = self.folder / part
-                with path.open("wb") as file:
-                    file.write(header)
-                    while position < size * number // parts:
-                        lines = whole.readlines(min(CHUNK, size * number // parts - position))
-                        file.writelines(lines)
-                        position += sum(map(len, lines))
-                path.chmod(0o644)
+        """Write the parts of a file for so many sessions."""
+        split(self.folder / name, parts)
 
     def remove(self, name: str) -> None:
         """Remove a file, and its parts."""
@@ -216,10 +203,6 @@ class Bench:
     def _query(self, statement: str) -> None:
         with self._admin.cursor() as cursor:
             cursor.execute(statement)
-
-
-def _parts(name: str, parts: int) -> list[str]:
-    return [f"{name}.{number}of{parts}" for number in range(1, parts + 1)]
 
 
 def _cell(value: str | None) -> str:

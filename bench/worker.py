@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import yaml
 
+from bench.parts import CHUNK
 from csv_importer.datasets import Dataset, Datasets, Mode
 from csv_importer.feed import FEED_NAME, FeedConnection
 from csv_importer.importer import Importer, Result
@@ -33,9 +34,6 @@ def dataset_of(descriptor: Path) -> Dataset:
 
 NAMES = [column.name for column in dataset_of(CUSTOMER).columns]
 
-
-CHUNK = 256 * 1024
-"""Bytes that a client reads of a file at once."""
 
 SESSION_BYTES = 64 * 1024
 """Bytes of the smallest file for each of several sessions."""
