@@ -20,8 +20,8 @@ from bench.function_size import compare_function_sizes
 from bench.latency import STARTS, measure_latency
 from bench.loading import ROOT, Bench, Options, say
 from bench.page import plot, report, write_page
+from bench.server import running
 from bench.sessions import compare_networks, compare_sessions
-from tests.importer.mysql_server import MySqlServer
 
 SECTIONS: dict[str, Callable[[Bench, Options], Any]] = {
     "comparison": compare,
@@ -81,6 +81,7 @@ def _arguments() -> argparse.Namespace:
         default=list(SECTIONS),
         help="measure these; keep what --output has of others",
     )
+    parser.add_argument("--mysqld", type=Path, help="a mysqld of this machine, where no container can be run")
     parser.add_argument("--output", type=Path, default=ROOT / "bench" / "results" / "latest.json", help="the JSON")
     parser.add_argument("--plot", type=Path, help="an SVG of rate and memory, such as docs/bench.svg")
     parser.add_argument(
@@ -91,15 +92,13 @@ def _arguments() -> argparse.Namespace:
 
 
 @contextmanager
-def _bench() -> Iterator[Bench]:
-    """Start a server, with a folder for files."""
+def _bench(program: Path | None) -> Iterator[Bench]:
+    """Start a server, in a container or of a program, with a folder for files."""
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     folder.chmod(0o755)
     try:
-        with MySqlServer(
-            shared=folder, durable=True, options=("--innodb-buffer-pool-size=1G", "--innodb-redo-log-capacity=2G")
-        ) as server:
-            yield Bench(server, folder)
+        with running(program, folder) as (server, shared):
+            yield Bench(server, folder, shared)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -154,7 +153,7 @@ def main() -> None:
     if not given.shown:
         # So that a signal, too, ends the server.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-        with _bench() as bench:
+        with _bench(given.mysqld) as bench:
             for section in given.only:
                 results = measure(bench, options, section, results)
                 output.parent.mkdir(parents=True, exist_ok=True)

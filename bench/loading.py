@@ -22,7 +22,7 @@ from bench.worker import CUSTOMER, NAMES, dataset_of
 from csv_importer.headers import read_header
 from csv_importer.parsing import read_blocks
 from csv_importer.ports import Credentials
-from tests.importer.mysql_server import SHARED, MySqlServer
+from tests.importer.mysql_server import MySqlServer
 from tests.importer.schema_tables import LEDGER, migrate
 from tools import sample_values
 
@@ -70,13 +70,15 @@ class Options:
 class Bench:
     """A server and files to load."""
 
-    def __init__(self, server: MySqlServer, folder: Path) -> None:
+    def __init__(self, server: MySqlServer, folder: Path, shared: str) -> None:
         """Create the tables.
 
         Args:
             server: The server.
             folder: Folder for the files that server and importer read.
+            shared: The same folder, as the server has it.
         """
+        self._shared = shared
         self.server = server
         self.folder = folder
         self._admin = server.connect()
@@ -132,7 +134,7 @@ class Bench:
             ),
             "ca_file": str(self.server.ca_file),
             "files": [str(self.folder / each) for each in names],
-            "server_files": [f"{SHARED}/{each}" for each in names],
+            "server_files": [f"{self._shared}/{each}" for each in names],
             "sessions": sessions,
             "all_sessions": all_sessions,
             "descriptor": str(descriptor),
