@@ -3,5 +3,6 @@
 import sys
 from pathlib import Path
 
-# The function's code is not an installed package: Lambda, too, imports it from its folder.
-sys.path.insert(0, str(Path(__file__).parents[1] / "files" / "lambda"))
+# The function's code is not an installed package: Lambda, too, imports it from its folder. Nor are the tools.
+for folder in ("tools", "files/lambda"):
+    sys.path.insert(0, str(Path(__file__).parents[1] / folder))

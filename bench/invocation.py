@@ -27,8 +27,6 @@ from csv_importer.handler import handle  # noqa: E402
 
 IMPORTED = time.monotonic()
 
-OPERATIONS = {"GetSecretValue": "secret", "HeadObject": "S3: HeadObject", "GetObject": "S3: GetObject"}
-
 
 class Trace:
     """Where the time of one invocation goes. Of calls within calls, the outer one counts."""
@@ -73,6 +71,10 @@ def watch(owner: Any, name: str, part_of: Callable[..., str]) -> None:
     setattr(owner, name, timed)
 
 
+def _part_of_operation(client: Any, operation: str, *_: Any) -> str:
+    return f"{client.meta.service_model.service_id}: {operation}"
+
+
 def _part_of_statement(connection: Any, statement: str | bytes, *_: Any) -> str:
     del connection
     text = statement if isinstance(statement, str) else statement.decode(errors="replace")
@@ -108,7 +110,7 @@ def main() -> None:
     global current  # noqa: PLW0603 - what is watched is watched for the whole process
     events = json.load(sys.stdin)
     watch(boto3, "client", lambda *_: "clients")
-    watch(botocore.client.BaseClient, "_make_api_call", lambda _, name, *__: OPERATIONS.get(name, name))
+    watch(botocore.client.BaseClient, "_make_api_call", _part_of_operation)
     watch(Connection, "connect", lambda *_: "connect with TLS, log in")
     watch(Connection, "query", _part_of_statement)
     watch(Connection, "begin", lambda *_: "statements")

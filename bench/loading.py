@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import faker
+import sample_values
 from descriptors import describe, load
 
 from bench.network import Link
@@ -24,7 +25,6 @@ from csv_importer.parsing import read_blocks
 from csv_importer.ports import Credentials
 from tests.importer.mysql_server import MySqlServer
 from tests.importer.schema_tables import LEDGER, migrate
-from tools import sample_values
 
 ROOT = Path(__file__).parents[1]
 DATABASE = "bench"

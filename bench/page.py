@@ -266,7 +266,7 @@ def _latency(results: Results) -> Table:
     plain = ("number of statements", "peak_memory_mib")
     rows = [
         [
-            f"{name} (emulated)" if name in EMULATED else name,
+            f"{name} (emulated)" if name.startswith(EMULATED) else name,
             *(f"{each.get(name, 0) * 1000:.0f}" for each in (cold, warm)),
         ]
         for name in cold
