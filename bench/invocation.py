@@ -17,6 +17,9 @@ from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
+# The driver uses it where it is there, and in Lambda it is not.
+sys.modules["cryptography"] = None  # type: ignore[assignment]
+
 IMPORTING = time.monotonic()
 
 import boto3  # noqa: E402
