@@ -42,7 +42,7 @@ def _arguments() -> argparse.Namespace:
         "--other-rows",
         type=int,
         default=300_000,
-        help="rows of other datasets, gzip, modes, networks, sizes of the function (default: %(default)s)",
+        help="rows of other datasets, gzip, modes, sizes of the function (default: %(default)s)",
     )
     parser.add_argument("--reference-rows", type=int, default=5_000, help="default: %(default)s")
     parser.add_argument(

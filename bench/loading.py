@@ -44,9 +44,8 @@ class Options:
     """What to measure.
 
     Attributes:
-        rows: Rows of the comparisons with the limit, with one session and with several.
-        other_rows: Rows of the comparisons of another dataset, of gzip, of the modes, of networks and of the
-            function's sizes.
+        rows: Rows of the comparisons with the limit, with one session and with several, and of networks.
+        other_rows: Rows of the comparisons of another dataset, of gzip, of the modes and of the function's sizes.
         reference_rows: Rows of the reference importer, which would take many minutes for more.
         round_trip: Milliseconds of a network round trip between importer and server, where there is a network.
         round_trips: The same, for networks with several sessions.
