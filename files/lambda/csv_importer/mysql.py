@@ -44,6 +44,12 @@ READ_TIMEOUT = 120
 SESSION = {"wait_timeout": 60, "net_read_timeout": 60, "net_write_timeout": 60}
 """The server ends a session that is idle for a minute, and with it the lock of a client that has died."""
 
+LEAST_PACKET = 32 * 1024
+"""Bytes of max_allowed_packet with which ledger and rejects can be written: a reject may have 10,000."""
+
+IDS = 1000
+"""Ids of imports in one statement: 22,000 bytes, however many versions an object has had."""
+
 REASON_LENGTH = 1000
 """Characters of the longest reason that the ledger holds."""
 
@@ -141,15 +147,29 @@ class MySqlDatabase:
             ssl=self._tls(),
             program_name="csv-importer",
         )
-        with connection.cursor() as cursor:
-            session = {**SESSION, "innodb_lock_wait_timeout": self._limits.row_lock_timeout}
-            settings = ", ".join(f"{name} = {value:d}" for name, value in session.items())
-            cursor.execute(f"SET SESSION {settings}, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'")
-            cursor.execute("SELECT @@innodb_read_only OR @@read_only")
-            if cursor.fetchone() != (0,):
+        try:
+            self._prepare(connection)
+        except BaseException:
+            # Not when it is collected: the server may have no connection left for another try.
+            with _quietly():
                 connection.close()
-                raise pymysql.OperationalError(1836, "the server is read-only")
+            raise
         return connection
+
+    def _prepare(self, connection: FeedConnection) -> None:
+        session = {**SESSION, "innodb_lock_wait_timeout": self._limits.row_lock_timeout}
+        settings = ", ".join(f"{name} = {value:d}" for name, value in session.items())
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET SESSION {settings}, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'")
+            cursor.execute("SELECT @@innodb_read_only OR @@read_only, @@max_allowed_packet")
+            ((read_only, packet),) = cursor.fetchall()
+        if read_only:
+            raise pymysql.OperationalError(1836, "the server is read-only")
+        if packet < LEAST_PACKET:
+            raise ConfigurationError(
+                f"max_allowed_packet of the server is {packet}: it has to be {LEAST_PACKET} or more"
+            )
+        connection.max_allowed_packet = packet
 
     def _tls(self) -> ssl.SSLContext:
         try:
@@ -577,15 +597,18 @@ class MySqlSession:
     def has_outdated(self, entry: Entry, most: int) -> bool:
         """Look for rows of older versions: see ports.Session."""
         older = self._older(entry)
-        if not older:
-            return False
-        with translated():
-            ((found,),) = self._query(
-                f"SELECT COUNT(*) FROM (SELECT 1 FROM `{self._table}` WHERE {IMPORT_ID_COLUMN} IN ({listed(older)})"  # noqa: S608 - names that a dataset may have
-                " LIMIT %s) AS some",
-                most + 1,
-            )
-        return bool(found > most)
+        found = 0
+        for ids in _portions(older):
+            with translated():
+                ((more,),) = self._query(
+                    f"SELECT COUNT(*) FROM (SELECT 1 FROM `{self._table}` WHERE {IMPORT_ID_COLUMN} IN ({listed(ids)})"  # noqa: S608 - names that a dataset may have
+                    " LIMIT %s) AS some",
+                    most + 1 - found,
+                )
+            found += more
+            if found > most:
+                return True
+        return False
 
     def take_place(self, entry: Entry, *, first: bool, most: int | None = None) -> int:
         """Remove rows of older versions: see ports.Session.
@@ -603,16 +626,21 @@ class MySqlSession:
         older = self._older(entry)
         if not (first and older):
             return 0
+        removed = 0
         with translated(), self._connection.cursor() as cursor:
-            removed = cursor.execute(
-                f"DELETE FROM `{self._table}` WHERE {IMPORT_ID_COLUMN} IN ({listed(older)})"  # noqa: S608 - names that a dataset may have
-                + ("" if most is None else f" LIMIT {most}")
-            )
-            if most is None or removed < most:
+            for some in _portions(older):
+                left = None if most is None else most - removed
+                now = cursor.execute(
+                    f"DELETE FROM `{self._table}` WHERE {IMPORT_ID_COLUMN} IN ({listed(some)})"  # noqa: S608 - names that a dataset may have
+                    + ("" if left is None else f" LIMIT {left}")
+                )
+                removed += now
+                if now == left:
+                    break
                 cursor.execute(
                     "UPDATE csv_import SET reason = %s WHERE status = 'succeeded' AND rows_loaded > 0"  # noqa: S608 - numbers
                     " AND undone_by IS NULL AND COALESCE(reason, '') NOT LIKE 'superseded %%'"
-                    f" AND id IN ({listed(older)})",
+                    f" AND id IN ({listed(some)})",
                     (f"{Superseded(entry.import_id)}, which removed its rows",),
                 )
         return removed
@@ -753,8 +781,12 @@ class MultiRowInsert:
         """Insert some rows; where the database refuses, halve them until the refused row is alone."""
         try:
             with translated():
+                cursor.execute("SAVEPOINT csv_import_rows")
                 return cursor.executemany(statement, rows[indexes.start : indexes.stop]) or 0
         except RowsAltered as refusal:
+            with translated():
+                # Long rows are several statements, of which the first ones have been stored.
+                cursor.execute("ROLLBACK TO SAVEPOINT csv_import_rows")
             if len(indexes) == 1:
                 refused.append((indexes[0], f"the database refuses it: {refusal}"))
                 return 0
@@ -791,6 +823,12 @@ class _RowFill:
     def fill(self, block: Block, content: None, columns: Sequence[Column]) -> list[tuple[int, str]]:
         del content
         return self._loader.insert(block, columns, {})[1]
+
+
+def _portions(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Split the ids of imports, so that a statement with them is no larger than the server takes."""
+    for start in range(0, len(ids), IDS):
+        yield ids[start : start + IDS]
 
 
 @contextmanager

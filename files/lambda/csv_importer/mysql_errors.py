@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import pymysql
 
 from csv_importer.errors import ConfigurationError, Contended, FileRefused, TransientError
+from csv_importer.feed import TOO_LARGE
 from csv_importer.ports import RowsAltered
 
 _TRANSIENT = {
@@ -55,6 +56,8 @@ _REFUSED = {
     1114: "the database's disk or table is full",
     1467: "the numbers for the column id are used up: csvToAurora:idType bigint and csvToAurora:allow copy add some",
 }
+# A statement with one row, or a value that the server makes of one, such as JSON.
+_TOO_LARGE = frozenset({TOO_LARGE, 1301})
 DUPLICATE = 1062
 """A second row with the same key."""
 LOGIN_REFUSED = frozenset({1045, 1698})
@@ -87,6 +90,8 @@ def translated() -> Iterator[None]:
             raise TransientError(f"{_MIGRATED[code]} (MySQL error {code}: {text}); {MIGRATION}") from error
         if code in _REFUSED:
             raise FileRefused(f"{_REFUSED[code]} (MySQL error {code}: {text})") from error
+        if code in _TOO_LARGE:
+            raise RowsAltered(f"it is larger than max_allowed_packet of the server (MySQL error {code})") from error
         if code in _ROWS_REFUSED:
             # The server's own text may hold a value.
             raise RowsAltered(f"MySQL error {code}") from error

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 from pymysql.cursors import Cursor
 
 from csv_importer.datasets import IMPORT_ID_COLUMN, Dataset, Mode
-from csv_importer.errors import TransientError
+from csv_importer.errors import FileRefused, TransientError
 from csv_importer.feed import FeedConnection
 from csv_importer.fields import Column
 from csv_importer.mysql_errors import DUPLICATE, MIGRATION, code_of, translated
@@ -127,9 +127,12 @@ class _Stage:
             raise TransientError(f"table {self._table} lacks {', '.join(missing)}; {MIGRATION}")
         self.drop()
         columns = ", ".join(f"`{name}` {types[name.lower()]} NULL" for name in self._columns)
-        self.run(
-            f"CREATE TEMPORARY TABLE {STAGE} (seq INT UNSIGNED AUTO_INCREMENT PRIMARY KEY, {columns}) ENGINE=InnoDB"
-        )
+        try:
+            self.run(
+                f"CREATE TEMPORARY TABLE {STAGE} (seq INT UNSIGNED AUTO_INCREMENT PRIMARY KEY, {columns}) ENGINE=InnoDB"
+            )
+        except RowsAltered as refusal:
+            raise FileRefused(f"the statement that creates a temporary table cannot be sent: {refusal}") from refusal
 
     def drop(self) -> None:
         """Drop it."""
