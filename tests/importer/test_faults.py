@@ -6,7 +6,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from csv_importer.limits import Limits
 from csv_importer.mysql import LoadData, MySqlDatabase, MySqlSession
 from csv_importer.ports import Counts, Credentials
 
-from .conftest import Database, make_database
+from .conftest import PASSWORD, Database, make_database
 from .files import GOOD, MemoryStore, lines_of, version_of
 from .mysql_server import CertificateAuthority, MySqlServer
 from .schema_tables import FILTERS, TABLES, migrate
@@ -225,23 +225,79 @@ def test_a_node_that_turned_read_only_is_left_for_another(database: Database, ca
     assert_loaded_once(database)
 
 
-def test_too_many_connections_are_waited_for(database: Database) -> None:
-    ((usual,),) = database.query("SELECT @@max_connections")
-    others = [database.server.connect() for _ in range(3)]
+@contextmanager
+def no_connection_left(database: Database, limit: str) -> Iterator[Callable[[], None]]:
+    """Leave the importer no connection, by one of the server's limits; yield what ends that."""
 
-    def recover(_: float) -> None:
-        database.query("SET GLOBAL max_connections = %s", usual)
+    def restore() -> None:
+        database.query(f"ALTER USER {database.user} WITH MAX_USER_CONNECTIONS 0")
+        for name, value in usual.items():
+            database.query(f"SET GLOBAL {name} = %s", value)
 
-    importer = database.importer(MemoryStore(CONTENT), sleep=recover)
-    database.query("SET GLOBAL max_connections = 3")
-    try:
-        importer.run(version_of())
-    finally:
-        recover(0)
-        for other in others:
-            other.close()
-    assert database.errors == ["too many connections (MySQL error 1040)"]
+    usual = {
+        name: database.query(f"SELECT @@GLOBAL.{name}")[0][0] for name in ("max_connections", "max_user_connections")
+    }
+    with ExitStack() as others:
+        try:
+            if limit == "MAX_USER_CONNECTIONS":
+                database.query(f"ALTER USER {database.user} WITH MAX_USER_CONNECTIONS 3")
+            else:
+                database.query(f"SET GLOBAL {limit} = 3")
+            with suppress(pymysql.MySQLError):
+                # The server counts those that are opened from now on.
+                for _ in range(4):
+                    others.enter_context(database.server.connect(user=database.user, password=PASSWORD))
+            yield restore
+        finally:
+            restore()
+
+
+LIMITS_OF_CONNECTIONS = {"max_connections": 1040, "max_user_connections": 1203, "MAX_USER_CONNECTIONS": 1226}
+
+
+@pytest.mark.parametrize(("limit", "code"), LIMITS_OF_CONNECTIONS.items())
+@pytest.mark.parametrize("midway", [False, True])
+def test_too_many_connections_are_waited_for(database: Database, limit: str, code: int, midway: bool) -> None:
+    """For far longer than other errors are retried; the import may have begun."""
+    with ExitStack() as stack:
+        recoveries: list[Callable[[], None]] = []
+
+        def refuse() -> None:
+            kill(database)
+            while database.query("SELECT 1 FROM information_schema.processlist WHERE user = %s", database.user):
+                pass
+            recoveries.append(stack.enter_context(no_connection_left(database, limit)))
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            if sum(slept) > 5 * SMALL_BATCHES.retry_timeout:
+                recoveries[0]()
+
+        slept: list[float] = []
+        importer = database.importer(MemoryStore(CONTENT), sleep=sleep, time_left=lambda: 900.0)
+        if midway:
+            with once_before(MySqlSession, "advance", refuse, call=3):
+                importer.run(version_of())
+        else:
+            refuse()
+            importer.run(version_of())
+    assert "Waiting for a connection" in database.messages
+    assert all(0.1 <= pause <= 5 for pause in slept)
+    assert len({*slept}) == len(slept)
+    assert not any(str(code) in error for error in database.errors)
     assert_loaded_once(database)
+
+
+def test_a_connection_is_not_waited_for_beyond_the_time_that_is_left(database: Database) -> None:
+    slept: list[float] = []
+    importer = database.importer(MemoryStore(CONTENT), sleep=slept.append, time_left=lambda: 200.0 - sum(slept))
+    with (
+        no_connection_left(database, "MAX_USER_CONNECTIONS"),
+        pytest.raises(TransientError, match=r"too many connections of this user.*\(MySQL error 1226\)"),
+    ):
+        importer.run(version_of())
+    assert 195 <= sum(slept) <= 200
+    assert importer.run(version_of()).result is Result.SUCCEEDED
 
 
 def test_a_full_disk_fails_the_import_and_says_so(database: Database) -> None:
@@ -280,7 +336,8 @@ def test_a_table_missing_or_altered_keeps_the_event_until_it_is_migrated(
     with pytest.raises(TransientError, match=re.escape(reason)):
         importer.run(version_of())
     (entry,) = database.ledger()
-    assert (entry["status"], entry["rows_loaded"]) == ("running", 0)
+    assert (entry["status"], entry["rows_loaded"]) == ("interrupted", 0)
+    assert reason in entry["reason"]
     database.query("DROP TABLE IF EXISTS customer")
     migrate(database.admin, database.name, TABLES)
     database.grant()
@@ -305,7 +362,7 @@ def test_a_table_altered_during_an_import_keeps_what_was_committed(database: Dat
 
 
 def test_without_a_ledger_the_event_is_kept(database: Database) -> None:
-    database.query("DROP TABLE csv_import_reject, csv_import")
+    database.query("DROP TABLE csv_import_reject, csv_import_range, csv_import")
     with pytest.raises(TransientError, match="a table is missing"):
         database.importer(MemoryStore(CONTENT)).run(version_of())
 

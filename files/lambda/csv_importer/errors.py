@@ -17,6 +17,10 @@ class Contended(TransientError):
     """Another session of the database writes the same rows at the same time."""
 
 
+class TooManyConnections(TransientError):
+    """The server, or this user, has all the connections that it may have: this one has to wait for its turn."""
+
+
 class ConfigurationError(ImporterError):
     """A setting, secret, certificate or grant is wrong.
 

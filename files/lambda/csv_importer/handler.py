@@ -168,6 +168,7 @@ class _Invocation:
         """Import the records' object versions; leave those that time does not suffice for to another invocation."""
         imports: list[dict[str, Any]] = []
         left: list[Json] = []
+        unfinished: list[ObjectVersion] = []
         failures: list[str] = []
         for record in records:
             if (left or imports) and self._time_left() <= 0:
@@ -188,12 +189,15 @@ class _Invocation:
                 logger.remove_keys(["bucket", "key", "version_id", "import_id"])
             if outcome.result is Result.UNFINISHED:
                 left.append(record)
+                unfinished.append(outcome.version)
             imports.append(_report(outcome))
         if left:
             try:
                 self._continuation.send({"Records": left, "replay": self._replay})
             except TransientError as error:
                 failures.append(str(error))
+                for version in unfinished:
+                    self._importer.interrupt(version, error)
         if failures:
             raise EventFailed(f"{len(failures)} of {len(records)} records: {'; '.join(dict.fromkeys(failures))}")
         return {"imports": imports}

@@ -1,5 +1,6 @@
 """Imports one object version: decides what is read, stored, committed, retried and given up."""
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,14 @@ from typing import Any
 
 from csv_importer.compression import USUAL_RATIO, Decompressed, is_compressed
 from csv_importer.datasets import IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, Dataset, Datasets, Mode
-from csv_importer.errors import ConfigurationError, Contended, FileRefused, TransientError
+from csv_importer.errors import (
+    ConfigurationError,
+    Contended,
+    FileRefused,
+    ImporterError,
+    TooManyConnections,
+    TransientError,
+)
 from csv_importer.fields import Column
 from csv_importer.headers import Header, read_header
 from csv_importer.limits import DEFAULTS, Limits
@@ -145,33 +153,49 @@ class Importer:
             limits=self._limits,
         )
         identified = None
-        lock_timeout, retry_timeout = self._limits.lock_timeout, self._limits.retry_timeout
-        waited, attempt, progress = 0.0, 0, 0
-        while True:
-            try:
-                identified = identified or self._identified(version)
-                with self._database.open(identified, dataset, min(lock_timeout, self._time_left())) as session:
-                    if isinstance(session, Entry):
-                        result = Result.DUPLICATE if session.status.ended else Result.ELSEWHERE
-                        return Outcome(result, identified, session, self._accepted.kept(session))
-                    if not session.locked:
-                        self._log("Importing without the lock: whoever holds it shows no progress")
-                    outcome = run.resume(session, identified, replay=replay)
-                    if self._retention_days and outcome.entry.status.ended:
-                        self._forget(session)
-                    return outcome
-            except TransientError as error:
-                run.contended = run.contended or isinstance(error, Contended)
-                if run.commits > progress:
-                    waited, attempt, progress = 0.0, 0, run.commits
-                # Full jitter: invocations that failed together do not come back together.
-                delay = random.uniform(0.1, min(5.0, 0.2 * 2**attempt))  # noqa: S311
-                attempt += 1
-                waited += delay
-                if waited > retry_timeout or delay >= self._time_left():
-                    raise
-                self._log("Transient error: retrying", reason=str(error), attempt=attempt, delay=round(delay, 2))
-                self._sleep(delay)
+        pauses = _Pauses(self._limits.retry_timeout, self._log)
+        try:
+            while True:
+                try:
+                    identified = identified or self._identified(version)
+                    return self._attempt(run, identified, dataset, replay=replay)
+                except TransientError as error:
+                    run.contended = run.contended or isinstance(error, Contended)
+                    delay = pauses.after(error, run.commits)
+                    if delay >= self._time_left():
+                        raise
+                    self._sleep(delay)
+        except Exception as error:
+            if identified:
+                self.interrupt(identified, error)
+            raise
+
+    def _attempt(self, run: "_Run", version: ObjectVersion, dataset: Dataset | None, *, replay: bool) -> Outcome:
+        timeout = min(self._limits.lock_timeout, self._time_left())
+        with self._database.open(version, dataset, timeout) as session:
+            if isinstance(session, Entry):
+                result = Result.DUPLICATE if session.status.ended else Result.ELSEWHERE
+                return Outcome(result, version, session, self._accepted.kept(session))
+            if not session.locked:
+                self._log("Importing without the lock: whoever holds it shows no progress")
+            outcome = run.resume(session, version, replay=replay)
+            if self._retention_days and outcome.entry.status.ended:
+                self._forget(session)
+            return outcome
+
+    def interrupt(self, version: ObjectVersion, error: Exception) -> None:
+        """Write into the ledger why an import that this importer began is not worked on now, if that can be done.
+
+        Args:
+            version: The object version, under the bucket's own id.
+            error: What has ended the work.
+        """
+        reason = str(error) if isinstance(error, ImporterError) else f"an error of the importer: {type(error).__name__}"
+        try:
+            self._database.interrupt(version, reason)
+        except Exception as failure:  # noqa: BLE001 - the error that has ended the work is the one to be raised
+            why = str(failure) if isinstance(failure, ImporterError) else type(failure).__name__
+            self._log("The ledger does not say that the import is interrupted", reason=why)
 
     def _forget(self, session: Session) -> None:
         """Delete old rejects, of any import. An error is logged: this import has ended."""
@@ -196,6 +220,48 @@ class Importer:
         except FileRefused:
             # The ledger says so, under the name that the event has for it.
             return version
+
+
+class _Pauses:
+    """How long to wait after each transient error of a run."""
+
+    def __init__(self, timeout: float, log: Log) -> None:
+        self._timeout = timeout
+        self._log = log
+        self._waited = 0.0
+        self._attempt = 0
+        self._refused = 0
+        self._commits = 0
+
+    def after(self, error: TransientError, commits: int) -> float:
+        """Return how many seconds to wait before the next attempt: infinitely many, if there is to be none.
+
+        Args:
+            error: The error.
+            commits: How much has been committed by now.
+        """
+        if commits > self._commits:
+            self._waited, self._attempt, self._commits = 0.0, 0, commits
+        if isinstance(error, TooManyConnections):
+            # The import stands in a queue, and nothing is wrong with it: it waits for as long as there is time.
+            self._refused += 1
+            delay = _jitter(self._refused)
+            if self._refused == 1:
+                self._log("Waiting for a connection", reason=str(error))
+            return delay
+        self._attempt += 1
+        self._refused = 0
+        delay = _jitter(self._attempt)
+        self._waited += delay
+        if self._waited > self._timeout:
+            return math.inf
+        self._log("Transient error: retrying", reason=str(error), attempt=self._attempt, delay=round(delay, 2))
+        return delay
+
+
+def _jitter(attempt: int) -> float:
+    """Return a pause in seconds: full jitter, so that invocations that failed together do not come back together."""
+    return random.uniform(0.1, min(5.0, 0.1 * 2 ** min(attempt, 10)))  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True)

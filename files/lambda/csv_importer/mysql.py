@@ -50,6 +50,9 @@ LEAST_PACKET = 32 * 1024
 IDS = 1000
 """Ids of imports in one statement: 22,000 bytes, however many versions an object has had."""
 
+BRIEFLY = 3
+"""Seconds to wait for a connection, or for an answer, at the end of an invocation's time."""
+
 REASON_LENGTH = 1000
 """Characters of the longest reason that the ledger holds."""
 
@@ -91,6 +94,8 @@ class MySqlDatabase:
         self._limits = limits
         self._clock = clock
         self._connect = connect
+        # By object version: the id of the import, and the number of the attempt that this invocation has begun.
+        self._begun: dict[str, tuple[int, int]] = {}
 
     @contextmanager
     def open(self, version: ObjectVersion, dataset: Dataset | None, timeout: float) -> "Iterator[MySqlSession | Entry]":
@@ -100,7 +105,11 @@ class MySqlDatabase:
             session = MySqlSession(connection, version, dataset, self._request_id, self._limits)
             session.prepare(lock_key)
             held = session.lock(lock_name(version, lock_key), timeout, self._clock)
-            yield session if held is None else held
+            try:
+                yield session if held is None else held
+            finally:
+                if session.begun:
+                    self._begun[version.digest] = session.begun
         finally:
             # Sends no COM_QUIT over a connection that is in the middle of a statement.
             with _quietly():
@@ -116,20 +125,45 @@ class MySqlDatabase:
             with _quietly():
                 connection.close()
 
-    def _logged_in(self) -> tuple[FeedConnection, str]:
+    def interrupt(self, version: ObjectVersion, reason: str) -> None:
+        """Write that nobody works on an import now: see ports.Database."""
+        begun = self._begun.get(version.digest)
+        if begun is None:
+            return
+        connection, _ = self._logged_in(briefly=True)
+        try:
+            with translated(), connection.cursor() as cursor:
+                # What was only checked begins again: as with a failed import, a position means rows in the table.
+                cursor.execute(
+                    "UPDATE csv_import SET byte_offset = IF(status = 'checking', 0, byte_offset),"
+                    " line_number = IF(status = 'checking', 0, line_number),"
+                    " rows_read = IF(status = 'checking', 0, rows_read),"
+                    " rows_loaded = IF(status = 'checking', 0, rows_loaded),"
+                    " rows_rejected = IF(status = 'checking', 0, rows_rejected),"
+                    " rows_blank = IF(status = 'checking', 0, rows_blank), reason = %s, status = 'interrupted'"
+                    " WHERE id = %s AND attempts = %s AND request_id = %s AND status IN ('checking', 'running')",
+                    (reason[:REASON_LENGTH], *begun, self._request_id),
+                )
+        except RowsAltered as error:
+            raise ConfigurationError(f"the ledger does not take the status: {error}; {MIGRATION}") from error
+        finally:
+            with _quietly():
+                connection.close()
+
+    def _logged_in(self, *, briefly: bool = False) -> tuple[FeedConnection, str]:
         """Return a connection, and the key for names of locks."""
         try:
             with translated():
                 credentials = self._secrets.credentials()
-                return self._connect_with(credentials), credentials.lock_key
+                return self._connect_with(credentials, briefly=briefly), credentials.lock_key
         except ConfigurationError as error:
             if code_of(error.__cause__) not in LOGIN_REFUSED:
                 raise
         with translated():
             credentials = self._secrets.credentials(fresh=True)
-            return self._connect_with(credentials), credentials.lock_key
+            return self._connect_with(credentials, briefly=briefly), credentials.lock_key
 
-    def _connect_with(self, credentials: Credentials) -> FeedConnection:
+    def _connect_with(self, credentials: Credentials, *, briefly: bool) -> FeedConnection:
         connection = self._connect(
             host=credentials.host,
             port=credentials.port,
@@ -141,14 +175,14 @@ class MySqlDatabase:
             # So that an update which changes nothing counts the row as found.
             client_flag=CLIENT.FOUND_ROWS,
             autocommit=True,
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=READ_TIMEOUT,
-            write_timeout=READ_TIMEOUT,
+            connect_timeout=BRIEFLY if briefly else CONNECT_TIMEOUT,
+            read_timeout=BRIEFLY if briefly else READ_TIMEOUT,
+            write_timeout=BRIEFLY if briefly else READ_TIMEOUT,
             ssl=self._tls(),
             program_name="csv-importer",
         )
         try:
-            self._prepare(connection)
+            self._prepare(connection, BRIEFLY - 1 if briefly else self._limits.row_lock_timeout)
         except BaseException:
             # Not when it is collected: the server may have no connection left for another try.
             with _quietly():
@@ -156,8 +190,8 @@ class MySqlDatabase:
             raise
         return connection
 
-    def _prepare(self, connection: FeedConnection) -> None:
-        session = {**SESSION, "innodb_lock_wait_timeout": self._limits.row_lock_timeout}
+    def _prepare(self, connection: FeedConnection, row_lock_timeout: int) -> None:
+        session = {**SESSION, "innodb_lock_wait_timeout": row_lock_timeout}
         settings = ", ".join(f"{name} = {value:d}" for name, value in session.items())
         with connection.cursor() as cursor:
             cursor.execute(f"SET SESSION {settings}, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'")
@@ -224,6 +258,8 @@ class MySqlSession:
         self._limits = limits
         self._lock_key = ""
         self.locked = False
+        # The id of the import, and the number of the attempt that claim has begun.
+        self.begun: tuple[int, int] | None = None
 
     @property
     def bulk_loaders(self) -> "Sequence[Loader[Any]]":
@@ -312,7 +348,9 @@ class MySqlSession:
                 return entry
             # The last write of this invocation may still be under way through a connection that it lost.
             moved = entry and first and (entry.position, entry.ranges) != (first.position, first.ranges)
-            if entry and moved and entry.request_id != self._request_id:
+            # One that is interrupted is nobody's: the lock is free soon.
+            at_work = entry and entry.status is not Status.INTERRUPTED
+            if entry and moved and at_work and entry.request_id != self._request_id:
                 return entry
             first = first or entry
             if clock() >= until:
@@ -333,6 +371,7 @@ class MySqlSession:
         claimed = self._find()
         if claimed is None:
             raise TransientError("the ledger's row is gone")
+        self.begun = claimed.import_id, claimed.attempts
         if claimed.ranges:
             with self.transaction():
                 return self.fold(claimed, ())
@@ -365,7 +404,7 @@ class MySqlSession:
     def _begin_again(self, entry: Entry, *, checking: bool) -> None:
         # What has rows in a table goes on there: another dataset may have taken over the key since.
         name = entry.dataset if entry.position.offset else self._name
-        # A file that failed before its first row is checked again; one that failed later is not,
+        # A file that failed, or was interrupted, before its first row is checked again; one that did so later is not,
         # since rows of it are in the table.
         again = Status.CHECKING if checking and not entry.position.offset else Status.RUNNING
         with translated(), self._connection.cursor() as cursor:
@@ -375,7 +414,7 @@ class MySqlSession:
                 " WHERE id = %s AND attempts = %s AND byte_offset = %s AND status = %s AND undone_by IS NULL",
                 (
                     name,
-                    (again if entry.status is Status.FAILED else entry.status).value,
+                    (again if entry.status in (Status.FAILED, Status.INTERRUPTED) else entry.status).value,
                     self._request_id,
                     entry.import_id,
                     entry.attempts,
@@ -654,7 +693,7 @@ class MySqlSession:
         with translated():
             others = self._query(
                 f"SELECT other.id, {NEWER}, other.status = 'succeeded'"  # noqa: S608 - no values
-                " OR (other.status IN ('running', 'failed') AND other.byte_offset > 0)"
+                " OR (other.status IN ('running', 'failed', 'interrupted') AND other.byte_offset > 0)"
                 " FROM csv_import AS other JOIN csv_import AS mine ON mine.id = %s AND mine.id <> other.id"
                 f" WHERE {_SAME_KEY} ORDER BY other.object_modified, other.sequencer, other.id",
                 entry.import_id,

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pymysql
 
-from csv_importer.errors import ConfigurationError, Contended, FileRefused, TransientError
+from csv_importer.errors import ConfigurationError, Contended, FileRefused, TooManyConnections, TransientError
 from csv_importer.feed import TOO_LARGE
 from csv_importer.ports import RowsAltered
 
@@ -21,7 +21,7 @@ _TRANSIENT = {
     1203: "too many connections of this user",
     1205: "a lock wait timeout",
     1213: "a deadlock",
-    1226: "the user has reached a resource limit",
+    1226: "too many connections of this user, or another of its limits is reached",
     1290: "the server is read-only",
     1317: "the statement was interrupted",
     1412: "a table has been altered meanwhile",
@@ -37,7 +37,13 @@ _TRANSIENT = {
     3169: "the session was killed",
     4031: "the session was idle for too long",
 }
-_CONTENDED = frozenset({1205, 1213})
+_KINDS = {
+    1040: TooManyConnections,
+    1203: TooManyConnections,
+    1205: Contended,
+    1213: Contended,
+    1226: TooManyConnections,
+}
 # The function may be deployed before site.yml has migrated the tables, or after.
 _MIGRATED = {
     1054: "a table lacks a column",
@@ -83,7 +89,7 @@ def translated() -> Iterator[None]:
             ) from error
         # 0: the connection was closed under the driver.
         if code in _TRANSIENT or code == 0:
-            kind = Contended if code in _CONTENDED else TransientError
+            kind = _KINDS.get(code, TransientError)
             raise kind(f"{_TRANSIENT.get(code, 'the connection was lost')} (MySQL error {code})") from error
         text = str(error.args[1]) if len(error.args) > 1 else ""
         if code in _MIGRATED:

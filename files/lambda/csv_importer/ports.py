@@ -19,6 +19,8 @@ class Status(StrEnum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    """Nobody works on it now; the next attempt goes on with it."""
 
     @property
     def ended(self) -> bool:
@@ -89,7 +91,7 @@ class Entry:
         ranges: What has been imported beyond the position, in the order of the file.
         request_id: The invocation that wrote last.
         size: The object's size in bytes, as far as known.
-        reason: Why it failed.
+        reason: Why it failed, or was interrupted.
         dataset: The dataset that it belongs to; empty for none.
         undone: Whether its rows were removed, or are being removed, by undo.yml.
     """
@@ -400,6 +402,21 @@ class Database(Protocol):
         Raises:
             TransientError: The database cannot be reached or used now.
             ConfigurationError: The secret, the certificate or the user is wrong.
+        """
+
+    def interrupt(self, version: ObjectVersion, reason: str) -> None:
+        """Write into the ledger that nobody works on an import now, and why; the next claim takes it back.
+
+        Nothing is written where this database has not claimed the import, another one has claimed it since, or it has
+        ended.
+
+        Args:
+            version: The object version.
+            reason: What has ended the work.
+
+        Raises:
+            TransientError: The database cannot be reached or used now.
+            ConfigurationError: The secret, the certificate or the user is wrong, or the ledger is an older one.
         """
 
 
