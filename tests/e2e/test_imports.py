@@ -82,7 +82,7 @@ def test_imports_shows_the_ledger_and_writes_rejects(complete: Stack, tmp_path: 
     for arguments, said in (
         ({"rejects_of": 999999, "rejects_file": str(file)}, "There is no import 999999"),
         ({"rejects_of": 1}, "-e rejects_of=ID -e rejects_file=FILE"),
-        ({"imports_status": "gone"}, "an import is checking, running, succeeded or failed"),
+        ({"imports_status": "gone"}, "an import is checking, running, interrupted, succeeded or failed"),
         ({"imports_limit": "0; DROP"}, "give a number from 1"),
     ):
         refused = complete.playbook("imports.yml", "-e", json.dumps(arguments), check=False)

@@ -258,3 +258,53 @@ def test_an_import_at_work_shows_its_rate_and_the_time_that_is_left(database: Da
         pace, " ".join(output.partition("TASK [imports_ledger | Show the rows]")[2].partition("TASK")[0].split())
     ), output
     assert re.search(rf"running: [\d,]+ rows loaded, 0 rejected, {pace} \(\d+ s\)", output), output
+
+
+def test_the_reason_of_an_interruption_is_shown_while_it_is_waited_for() -> None:
+    row = ledger_row(status="interrupted", reason="a lock wait\n timeout.", rows_loaded=1000, bytes_read=1_000_000)
+    assert progress(row, 2) == (
+        "interrupted: 1,000 rows loaded, 0 rejected, 10 % of the file (2 s): a lock wait timeout"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "minutes", "said"),
+    [
+        ("running", 45, "running, no progress for 45 min: no invocation works on it"),
+        ("checking", 20, "checking, no progress for 20 min: no invocation works on it"),
+        ("running", 14, None),
+        ("interrupted", 45, None),
+        ("succeeded", 45, None),
+    ],
+)
+def test_what_makes_no_progress_for_longer_than_an_invocation_lasts_is_shown_as_such(
+    database: Database, tmp_path: Path, status: str, minutes: int, said: str | None
+) -> None:
+    database.importer(MemoryStore(lines_of(*[GOOD] * 10))).run(version_of())
+    database.query(
+        "UPDATE csv_import SET status = %s, updated_at = NOW(3) - INTERVAL %s MINUTE, started_at = NOW(3) - INTERVAL 1"
+        " HOUR, finished_at = IF(%s = 'succeeded', updated_at, NULL)",
+        status,
+        minutes,
+        status,
+    )
+    stopped = status in ("interrupted", "succeeded")
+    minutes_taken = 60 - minutes if stopped else 60
+    equal = [
+        f"(ledger_rows[0].seconds - {minutes_taken * 60}) | abs < 30",
+        f"ledger_rows[0].idle_seconds is {'none' if stopped else 'number'}",
+    ]
+    output = play(database, tmp_path, [shown("TRUE"), {"ansible.builtin.assert": {"that": equal}}])
+    assert "failed=0" in output, output
+    assert ("no progress for" in output) == (said is not None)
+    assert said is None or said in output
+
+
+def test_a_wait_for_what_is_interrupted_ends_with_the_reason_and_what_to_do(database: Database, tmp_path: Path) -> None:
+    database.importer(MemoryStore(lines_of(*[GOOD] * 10))).run(version_of())
+    database.query("UPDATE csv_import SET status = 'interrupted', reason = 'a lock wait timeout', finished_at = NULL")
+    (row,) = database.ledger()
+    wait = {"bucket": row["bucket"], "key": row["object_key"], "version_id": row["version_id"], "interval": 0.1}
+    task = {"csv_to_aurora.importer.csv_import_wait": {**wait, "timeout": 0.5, "client": "{{ stack_mysql }}"}}
+    text = " ".join(play(database, tmp_path, [task]).split())
+    assert "a lock wait timeout. Once what has interrupted it is corrected, replay.yml runs it again." in text

@@ -103,6 +103,23 @@ def test_what_did_not_end_is_not_undone(keyed: Database) -> None:
         undo(keyed, 999)
 
 
+@pytest.mark.parametrize("replay", [False, True])
+def test_what_is_interrupted_is_undone_and_has_ended(keyed: Database, replay: bool) -> None:
+    number = load(keyed, 1)
+    keyed.query(
+        "UPDATE csv_import SET status = 'interrupted', reason = 'a deadlock', finished_at = NULL, byte_offset = 50,"
+        " rows_loaded = 20, rows_read = 20"
+    )
+    planned = Undo(keyed.admin, number, TABLES).plan()
+    assert (planned.changed, keyed.ledger()[0]["status"]) == (True, "interrupted")
+    assert undo(keyed, number).rows == 50
+    (entry,) = keyed.ledger()
+    assert (entry["status"], entry["reason"], entry["finished_at"] is None) == ("failed", "a deadlock", False)
+    importer = keyed.importer(MemoryStore(csv_of(ROWS)), dataset=APPEND)
+    assert importer.run(version(1), replay=replay).result is Result.DUPLICATE
+    assert owners(keyed) == {}
+
+
 @pytest.mark.parametrize("begun", [True, False])
 def test_what_was_undone_is_not_imported_again(keyed: Database, begun: bool) -> None:
     """Neither when its event comes again nor by a replay, and not while it is being undone, either."""

@@ -59,7 +59,15 @@ def progress(
         counts = f"{int(row['rows_read']):,} rows, {int(row['rows_rejected']):,} of them to be rejected"
     speed = pace(since, row, compressed=compressed)
     rate = f", {speed}" if speed else ""
-    return f"{row['status']}: {counts}, {share(row, compressed=compressed)}{rate} ({waited:.0f} s)"
+    why = f": {_reason(row['reason'])}" if row["status"] == "interrupted" else ""
+    return f"{row['status']}: {counts}, {share(row, compressed=compressed)}{rate} ({waited:.0f} s){why}"
+
+
+def _advice(row: dict[str, Any] | None) -> str:
+    """Return what to do about an import without progress."""
+    if row is None or row["status"] != "interrupted":
+        return "Read the log of the function."
+    return "Once what has interrupted it is corrected, replay.yml runs it again."
 
 
 def _literal(value: str) -> str:
@@ -118,7 +126,7 @@ class ActionModule(ActionBase):
             if now - moved > timeout:
                 raise AnsibleActionFail(
                     f"No progress for {timeout:.0f} s: {progress(row, now - started, compressed=compressed)}."
-                    " Read the log of the function.",
+                    f" {_advice(row)}",
                     result={"csv_import": row or {}},
                 )
             if now >= due:

@@ -16,7 +16,9 @@ RETRIES = 10
 _RETRIED = (1205, 1213)
 """A lock wait timeout, a deadlock: an import writes the same rows."""
 
-_ENDED = ("succeeded", "failed")
+_AT_REST = ("succeeded", "failed", "interrupted")
+"""What nobody works on."""
+
 BY_LENGTH = 512
 
 _HAS_RANGES = "EXISTS (SELECT 1 FROM csv_import_range WHERE import_id = csv_import.id)"
@@ -142,8 +144,14 @@ class Undo:
             # Read before it is checked that no other import has such rows: those of a later one have higher ids.
             last = rows.last_id()
             rows.check()
+            # One that is interrupted ends here: whoever would have gone on with it finds that it has failed.
             self._run(
-                "UPDATE csv_import SET undone_by = %s, undo_last_id = %s WHERE id = %s", by[:BY_LENGTH], last, self._id
+                "UPDATE csv_import SET undone_by = %s, undo_last_id = %s,"
+                " finished_at = COALESCE(finished_at, CURRENT_TIMESTAMP(3)),"
+                " status = IF(status = 'interrupted', 'failed', status) WHERE id = %s",
+                by[:BY_LENGTH],
+                last,
+                self._id,
             )
 
     def _remove(self, statement: str, parameters: tuple[Any, ...]) -> int:
@@ -184,7 +192,7 @@ class Undo:
         if not found:
             raise UndoRefused(f"There is no import {self._id}.")
         entry = dict(zip(expressions, found[0], strict=True))
-        if entry["status"] not in _ENDED:
+        if entry["status"] not in _AT_REST:
             raise UndoRefused(
                 f"Import {self._id} is still {entry['status']}: it can be undone after it has ended. Where its event"
                 " was given up, replay.yml ends it."

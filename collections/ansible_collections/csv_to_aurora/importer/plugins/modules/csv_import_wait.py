@@ -13,6 +13,7 @@ description:
   - Queries the importer's ledger, the table C(csv_import), with the client of the host, again and again, and displays
     how much of the file has been read, how fast, and how long the rest takes at that pace.
   - What an import through several sessions has committed out of order counts, too.
+  - One that is interrupted is waited for like one that is running, since Lambda tries its event again.
   - An import that fails does not fail the task. The caller decides by RV(csv_import.status).
 version_added: "1.0.0"
 author:
