@@ -348,7 +348,7 @@ class MySqlSession:
                 return entry
             # The last write of this invocation may still be under way through a connection that it lost.
             moved = entry and first and (entry.position, entry.ranges) != (first.position, first.ranges)
-            # One that is interrupted is nobody's: the lock is free soon.
+            # One that is interrupted is worked on by nobody: its lock is free soon.
             at_work = entry and entry.status is not Status.INTERRUPTED
             if entry and moved and at_work and entry.request_id != self._request_id:
                 return entry

@@ -178,7 +178,7 @@ class Undo:
         """Return the import's row in the ledger.
 
         Raises:
-            UndoRefused: There is none, or the import is still running.
+            UndoRefused: There is none, or an attempt may be at work on it.
         """
         names = ("status", "dataset", "object_key", "import_file", "rows_undone", "undone_by", "undo_last_id")
         expressions = dict(zip(names, names, strict=True)) | {

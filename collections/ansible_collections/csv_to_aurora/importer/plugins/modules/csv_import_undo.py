@@ -14,7 +14,8 @@ description:
   - Removes the rows that one import of the importer's ledger, the table C(csv_import), has left in its table, in small
     transactions, each of which counts in the ledger what it removes.
   - Continues where a run before it was interrupted. What has been undone is not undone again.
-  - Fails where the import has not ended, or where the table does not tell its rows from those of others.
+  - An import that is interrupted has failed from then on, so that nothing goes on with it.
+  - Fails where the import is running or checked, or where the table does not tell its rows from those of others.
 version_added: "1.0.0"
 author:
   - The csv-to-aurora authors (@csv-to-aurora)
