@@ -27,7 +27,7 @@ TRIES = 3
 SECONDS = 60.0
 """Of one invocation."""
 # Nothing but a connection is waited for: an error of any other kind costs one of the tries.
-LIMITS = replace(DEFAULTS, retry_timeout=0.0)
+LIMITS = replace(DEFAULTS, retry_timeout=0.0, session_bytes=500_000)
 LINE = f"{GOOD}\n".encode()
 
 
@@ -63,6 +63,7 @@ def test_300_files_of_all_sizes_for_20_connections(crowded: Database) -> None:
         importer = crowded.importer(
             MemoryStore(content),
             request_id=request_id,
+            sessions=4,
             log=log,
             sleep=time.sleep,
             time_left=lambda: until - time.monotonic(),
