@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from csv_importer.errors import ConfigurationError, TransientError
 from csv_importer.feed import FeedConnection
@@ -18,6 +20,7 @@ from .conftest import PASSWORD, Cloud, Database, Invoke
 from .files import GOOD, MemoryStore, lines_of, version_of
 from .keyed import create, csv_of, dataset_of, version
 from .test_faults import once_before
+from .test_importer import Fates, Killed, comparable
 
 ROWS = 1_000
 CONTENT = lines_of(*[GOOD] * ROWS, "bad")
@@ -238,3 +241,44 @@ def test_where_no_other_invocation_can_be_started_the_import_is_interrupted(
     assert (entry["status"], entry["reason"]) == ("interrupted", "the function cannot be invoked")
     invoke(record)
     assert_loaded_once(database)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.lists(st.sampled_from([GOOD, "Mr,a,b,,x@y,1", "bad", ""]), max_size=40),
+    fates=st.dictionaries(st.integers(0, 80), st.sampled_from(["lost before", "answer lost", "killed"]), max_size=12),
+    checked=st.booleans(),
+    whole_bytes=st.sampled_from([1, 1 << 20]),
+)
+def test_any_errors_that_end_attempts_give_the_same_tables_as_one_clean_run(
+    *, shared_database: Database, rows: list[str], fates: dict[int, str], checked: bool, whole_bytes: int
+) -> None:
+    """None is retried within an attempt, and the connection that says so may be lost, too."""
+    database = shared_database
+    store = MemoryStore(lines_of(*rows))
+    limits = Limits(
+        batch_rows=5,
+        block_bytes=120,
+        max_record_bytes=100,
+        whole_bytes=whole_bytes,
+        retry_timeout=0.0,
+        lock_timeout=0.0,
+    )
+
+    def run(connect: Callable[..., FeedConnection]) -> None:
+        ratio = 1.0 if checked else None
+        importer = database.importer(store, max_reject_ratio=ratio, limits=limits, connect=connect)
+        assert importer.run(version_of()).result in (Result.SUCCEEDED, Result.DUPLICATE)
+
+    database.empty()
+    run(FeedConnection)
+    clean = (database.customers(), database.rejects(), comparable(database))
+    database.empty()
+    fragile = Fates(fates)
+    while True:
+        try:
+            run(fragile.connect)
+        except (Killed, TransientError):
+            continue
+        break
+    assert (database.customers(), database.rejects(), comparable(database)) == clean
