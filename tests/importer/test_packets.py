@@ -69,7 +69,11 @@ def test_rows_of_twice_the_largest_packet_arrive(small: Database, mode: str, key
     create(small, dataset)
     sizes = [2, PACKET - 20, PACKET - 1, PACKET, PACKET + 1, LONGEST, *[1000] * 300]
     rows = [f"{number},{'é' * (size // 2)}" for number, size in enumerate(sizes)]
-    outcome = small.importer(MemoryStore(content_of(dataset, rows)), dataset=dataset).run(version_of())
+    importer = small.importer(
+        MemoryStore(content_of(dataset, rows)), dataset=dataset, sessions=3, limits=Limits(session_bytes=100_000)
+    )
+    outcome = importer.run(version_of())
+    assert ("Loading through several sessions" in small.messages) == (mode == "append" and not keys)
     assert (outcome.result, outcome.entry.counts) == (Result.SUCCEEDED, Counts(len(rows)))
     assert lengths(small) == {number: size // 2 * 2 for number, size in enumerate(sizes)}
     assert small.errors == []
