@@ -37,7 +37,7 @@ class Limits:
             session of a client that died.
         session_attempts: How often one of several sessions connects again without having stored anything.
         retry_timeout: Seconds for which transient errors are retried without any progress: a failover takes half
-            of it.
+            of it. For a connection, where the server has none left, an import waits longer.
         row_lock_timeout: Seconds for which the server lets a statement wait for a row's lock.
     """
 
