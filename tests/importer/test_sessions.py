@@ -5,7 +5,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,6 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from csv_importer.datasets import Dataset
+from csv_importer.dialects import RFC4180
 from csv_importer.errors import TransientError
 from csv_importer.feed import FeedConnection
 from csv_importer.headers import read_header
@@ -22,7 +24,7 @@ from csv_importer.importer import Outcome, Result
 from csv_importer.limits import Limits
 from csv_importer.mysql import LoadData, MySqlDatabase, MySqlSession
 from csv_importer.parsing import Block, Position, read_blocks
-from csv_importer.ports import Counts, Entry, Range, Status
+from csv_importer.ports import Counts, Entry, Range, Stamp, Status
 from csv_importer.sessions import NEAR_BYTES, Content
 
 from .conftest import Database
@@ -197,27 +199,28 @@ def test_one_session_where_the_order_decides_what_is_stored_or_is_asked_for(
 # Gaps
 
 
-def blocks_of(content: bytes) -> list[Block]:
+def blocks_of(content: bytes, dataset: Dataset = CUSTOMER) -> list[Block]:
     """Read the blocks of a file, as an import does."""
     stream = MemoryStream(content, 0, 1 << 20)
-    header, buffer = read_header(stream.read, CUSTOMER, limits=SMALL)
+    header, buffer = read_header(stream.read, dataset, limits=SMALL)
     return list(read_blocks(stream.read, header.layout, header.end, buffer, limits=SMALL))
 
 
-def begin(session: MySqlSession, content: bytes, left_out: Sequence[int]) -> Entry:
+def begin(session: MySqlSession, content: bytes, left_out: Sequence[int], dataset: Dataset = CUSTOMER) -> Entry:
     """Store all blocks of a file but some."""
-    blocks = blocks_of(content)
+    blocks = blocks_of(content, dataset)
     entry = session.claim(replay=False, checking=False)
     begun = Entry(
-        entry.import_id, entry.status, blocks[0].start, Counts(), "request-1", size=len(content), dataset="customer"
+        entry.import_id, entry.status, blocks[0].start, Counts(), "request-1", size=len(content), dataset=dataset.name
     )
     with session.transaction():
         session.advance(entry, begun)
-    loader = LoadData(session._connection, CUSTOMER.table)
+    loader = LoadData(session._connection, dataset.table)
+    stamp: Stamp = {"import_file": "customers.csv"} | ({"import_id": entry.import_id} if dataset.import_id else {})
     for number, block in enumerate(blocks):
         if number not in left_out:
             with session.transaction():
-                loader.load(iter([loader.encode(block)]), CUSTOMER.columns, {"import_file": "customers.csv"})
+                loader.load(iter([loader.encode(block)]), dataset.columns, stamp)
                 session.reject(begun, block.rejects)
                 counts = Counts(len(block), block.rejected, block.blank)
                 session.record(begun, [Range(block.start, block.end, counts)])
@@ -244,6 +247,33 @@ def test_a_resume_reads_exactly_the_gaps(database: Database, left_out: Sequence[
     )
     assert outcome.added.read == read
     assert tables_of(database) == clean
+
+
+WITHOUT_HEADER = replace(dataset_of("append"), dialect=replace(RFC4180, header=False))
+
+
+@pytest.mark.parametrize("sessions", [1, 3])
+@pytest.mark.parametrize("left_out", [[0], [0, 4]])
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_resume_from_the_start_of_a_file_without_a_header(
+    database: Database, left_out: Sequence[int], sessions: int, *, failed: bool
+) -> None:
+    """Its first gap begins at position 0, as does a file that nothing is imported of."""
+    create(database, WITHOUT_HEADER)
+    rows = [(str(number), "u", "v") for number in range(120)]
+    content = csv_of(rows).removeprefix(b"k,u,v\n")
+    adapter = MySqlDatabase(database, database.server.ca_file, "request-1", limits=SMALL)
+    with adapter.open(version_of(), WITHOUT_HEADER, 1.0) as session:
+        assert isinstance(session, MySqlSession)
+        begin(session, content, left_out, WITHOUT_HEADER)
+    options: dict[str, Any] = {"dataset": WITHOUT_HEADER, "sessions": sessions, "limits": SMALL}
+    if failed:
+        database.query("UPDATE csv_import SET status = 'failed'")
+        options["max_reject_ratio"] = 0.5
+    outcome = database.importer(MemoryStore(content), **options).run(version_of(), replay=failed)
+    assert (outcome.result, outcome.entry.counts) == (Result.SUCCEEDED, Counts(120))
+    assert sorted(k for (k,) in database.query("SELECT k FROM keyed")) == [*range(120)]
+    assert database.query("SELECT * FROM csv_import_range") == []
 
 
 def test_what_an_older_attempt_would_store_is_refused(database: Database) -> None:
@@ -277,6 +307,49 @@ def test_what_is_left_out_of_a_content_is_read_or_not_asked_for() -> None:
     content.go_to(3 * NEAR_BYTES)
     assert content.read(1) == b""
     content.close()
+
+
+def test_two_sessions_never_have_the_same_attempt(database: Database) -> None:
+    """Where the lock is taken by somebody who is no importer, two may begin an import again at the same time."""
+    adapter = MySqlDatabase(database, database.server.ca_file, "request-1", limits=SMALL)
+    with adapter.open(version_of(), CUSTOMER, 1.0) as first, adapter.open_more(version_of(), CUSTOMER) as second:
+        assert isinstance(first, MySqlSession)
+        first.claim(replay=False, checking=False)
+        claimed: list[Entry] = []
+
+        class Slow(MySqlSession):
+            def _begin_again(self, entry: Entry, *, checking: bool) -> None:
+                super()._begin_again(entry, checking=checking)
+                claimed.append(second.claim(replay=False, checking=False))
+
+        slow = Slow(first._connection, version_of(), CUSTOMER, "request-1", SMALL)
+        with pytest.raises(TransientError, match="changed by another session"):
+            slow.claim(replay=False, checking=False)
+    assert [entry.attempts for entry in claimed] == [3]
+
+
+def test_the_sessions_of_two_imports_do_not_wait_for_each_other(database: Database) -> None:
+    adapter = MySqlDatabase(database, database.server.ca_file, "request-1", limits=replace(SMALL, row_lock_timeout=1))
+    one, other = version_of("one.csv"), version_of("other.csv")
+    parts = [Range(Position(at, at), Position(at + 1, at + 1), Counts(loaded=1)) for at in range(50)]
+    with adapter.open(one, CUSTOMER, 1.0) as first, adapter.open(other, CUSTOMER, 1.0) as second:
+        assert isinstance(first, MySqlSession)
+        assert isinstance(second, MySqlSession)
+        entries = [session.claim(replay=False, checking=False) for session in (first, second)]
+        # Nothing, many ranges that become one, and one that goes.
+        for earlier, now in (([], []), (parts[1:], []), ([], parts[:1])):
+            for (mine, session), (its, another) in itertools.permutations(zip(entries, (first, second), strict=True)):
+                with session.transaction():
+                    session.record(mine, earlier)
+                    session.fold(mine, now)
+                    with suppress(_Undone), another.transaction():
+                        another.record(its, [Range(Position(300, 3), Position(400, 4), Counts(loaded=1))])
+                        another.fold(its, ())
+                        raise _Undone
+
+
+class _Undone(Exception):
+    """Rolls a transaction back."""
 
 
 # Faults in one of several sessions

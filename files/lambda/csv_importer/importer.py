@@ -393,7 +393,7 @@ class _Run:
             work.entry = replace(work.entry, size=source.size)
             header, buffer = read_header(source.read, dataset, limits=self._limits)
             start = header.end
-            if work.entry.position.offset:
+            if work.entry.has_begun:
                 source.close()
                 start = work.entry.position
                 source, buffer = self._open(work.version, start.offset), b""
@@ -642,7 +642,7 @@ def _stamp(work: _Work, dataset: Dataset) -> Stamp:
 
 def _begun(entry: Entry, header: Header) -> Entry:
     """Count the header, and blank lines before it, as read."""
-    if entry.position.offset:
+    if entry.has_begun:
         return entry
     return replace(entry, position=header.end, counts=Counts(blank=header.blank))
 

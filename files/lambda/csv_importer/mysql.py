@@ -361,16 +361,20 @@ class MySqlSession:
 
     def claim(self, *, replay: bool, checking: bool) -> Entry:
         """Read the ledger's row, having counted this attempt: see ports.Session."""
-        entry = self._find()
+        entry, attempt = self._find(), 1
         if entry is None:
             self._begin(checking=checking)
         elif not entry.status.ended or (replay and entry.status is Status.FAILED and not entry.undone):
             self._begin_again(entry, checking=checking)
+            attempt = entry.attempts + 1
         else:
             return entry
         claimed = self._find()
         if claimed is None:
             raise TransientError("the ledger's row is gone")
+        if claimed.attempts != attempt:
+            # Begun once more, without the lock: two that took the same number would both be let in.
+            raise TransientError(_CHANGED)
         self.begun = claimed.import_id, claimed.attempts
         if claimed.ranges:
             with self.transaction():
@@ -403,10 +407,10 @@ class MySqlSession:
 
     def _begin_again(self, entry: Entry, *, checking: bool) -> None:
         # What has rows in a table goes on there: another dataset may have taken over the key since.
-        name = entry.dataset if entry.position.offset else self._name
+        name = entry.dataset if entry.has_begun else self._name
         # A file that failed, or was interrupted, before its first row is checked again; one that did so later is not,
         # since rows of it are in the table.
-        again = Status.CHECKING if checking and not entry.position.offset else Status.RUNNING
+        again = Status.CHECKING if checking and not entry.has_begun else Status.RUNNING
         with translated(), self._connection.cursor() as cursor:
             found = cursor.execute(
                 "UPDATE csv_import SET dataset = %s, status = %s, attempts = attempts + 1, request_id = %s,"
@@ -569,11 +573,11 @@ class MySqlSession:
                 raise TransientError(_CHANGED)
             gone = [each.start.offset for each in before.ranges if each not in after.ranges]
             new = [each for each in after.ranges if each not in before.ranges]
-            if gone:
-                cursor.execute(
-                    f"DELETE FROM csv_import_range WHERE import_id = %s AND byte_offset IN ({listed(gone)})",  # noqa: S608 - numbers
-                    (before.import_id,),
-                )
+            # One by one: for a list of them, MySQL reads and locks all of a small table, ranges of other imports too.
+            cursor.executemany(
+                "DELETE FROM csv_import_range WHERE import_id = %s AND byte_offset = %s",
+                [(before.import_id, offset) for offset in gone],
+            )
             self._add_ranges(cursor, before, new)
 
     def record(self, entry: Entry, ranges: Sequence[Range]) -> None:
@@ -589,7 +593,9 @@ class MySqlSession:
         with translated(), self._connection.cursor() as cursor:
             if not cursor.execute(f"{_ATTEMPT} FOR UPDATE", self._attempt(entry)):
                 raise TransientError(_CHANGED)
-            stored = self._ranges(entry.import_id, "FOR UPDATE")
+            # Whoever writes ranges of this import has that row locked. To lock them, too, would lock gaps between those
+            # of other imports, of which two would block each other.
+            stored = self._ranges(entry.import_id)
         known = replace(entry, ranges=stored)
         folded = replace(entry, ranges=(*stored, *ranges)).folded()
         if folded != known:
@@ -612,11 +618,11 @@ class MySqlSession:
                 ],
             )
 
-    def _ranges(self, import_id: int, locking: str = "") -> tuple[Range, ...]:
+    def _ranges(self, import_id: int) -> tuple[Range, ...]:
         with translated():
             rows = self._query(
-                "SELECT byte_offset, line_number, end_offset, end_line, rows_loaded, rows_rejected, rows_blank"  # noqa: S608 - a clause
-                f" FROM csv_import_range WHERE import_id = %s ORDER BY byte_offset {locking}",
+                "SELECT byte_offset, line_number, end_offset, end_line, rows_loaded, rows_rejected, rows_blank"
+                " FROM csv_import_range WHERE import_id = %s ORDER BY byte_offset",
                 import_id,
             )
         return tuple(Range(Position(*row[:2]), Position(*row[2:4]), Counts(*row[4:])) for row in rows)
@@ -726,7 +732,7 @@ class MySqlSession:
                 counts=Counts(loaded, rejected, blank),
                 request_id=request,
                 attempts=attempts,
-                ranges=self._ranges(import_id) if offset else (),
+                ranges=self._ranges(import_id),
                 size=size,
                 reason=reason,
                 dataset=dataset,

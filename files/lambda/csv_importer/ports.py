@@ -109,6 +109,11 @@ class Entry:
     undone: bool = False
 
     @property
+    def has_begun(self) -> bool:
+        """Whether anything of the file has been imported: without a header, that may be behind position 0 only."""
+        return bool(self.position.offset or self.ranges)
+
+    @property
     def total(self) -> Counts:
         """The counts of all that has been imported."""
         return sum((each.counts for each in self.ranges), self.counts)
