@@ -4,6 +4,7 @@ import gzip
 import itertools
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -17,14 +18,14 @@ from hypothesis import strategies as st
 
 from csv_importer.datasets import Dataset
 from csv_importer.dialects import RFC4180
-from csv_importer.errors import TransientError
+from csv_importer.errors import FileRefused, TransientError
 from csv_importer.feed import FeedConnection
 from csv_importer.headers import read_header
 from csv_importer.importer import Outcome, Result
 from csv_importer.limits import Limits
 from csv_importer.mysql import LoadData, MySqlDatabase, MySqlSession
 from csv_importer.parsing import Block, Position, read_blocks
-from csv_importer.ports import Counts, Entry, Range, Stamp, Status
+from csv_importer.ports import Counts, Entry, Range, RowsAltered, Stamp, Status
 from csv_importer.sessions import NEAR_BYTES, Content
 
 from .conftest import Database
@@ -505,4 +506,84 @@ def test_an_import_that_fails_keeps_what_sessions_have_stored_and_a_replay_goes_
     assert failed.entry.status is Status.FAILED
     whole = database.importer(MemoryStore(packed), sessions=3, limits=BATCHES).run(version, replay=True)
     assert (whole.result, whole.entry.counts) == (Result.SUCCEEDED, Counts(6_000, 1))
+    assert len(database.customers()) == 6_000
+
+
+def test_the_database_refuses_more_and_what_sessions_have_stored_stays(database: Database) -> None:
+    def fail() -> None:
+        raise FileRefused("the database's disk is full")
+
+    with at_load(9, fail):
+        failed = load_with(database)
+    assert (failed.result, database.errors) == (Result.FAILED, [])
+    assert failed.entry.total == failed.added
+    assert failed.added.loaded
+    outcome = database.importer(MemoryStore(ROWS), sessions=3, limits=BATCHES).run(version_of(), replay=True)
+    assert (outcome.result, outcome.entry.counts) == (Result.SUCCEEDED, Counts(6_000, 1))
+    assert len(database.customers()) == 6_000
+
+
+def test_a_damaged_file_is_refused_though_other_sessions_find_no_connection(database: Database) -> None:
+    refused = threading.Event()
+
+    def connect(**options: Any) -> FeedConnection:
+        if threading.current_thread() is threading.main_thread():
+            return FeedConnection(**options)
+        refused.set()
+        raise pymysql.OperationalError(1040, "Too many connections")
+
+    class Waiting(MemoryStore):
+        def open(self, version: Any, offset: int) -> MemoryStream:
+            stream = super().open(version, offset)
+            read = stream.read
+
+            def late(size: int) -> bytes:
+                if threading.current_thread() is not threading.main_thread():
+                    refused.wait(30)
+                return read(size)
+
+            stream.read = late  # type: ignore[method-assign]
+            return stream
+
+    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    start = packer.compress(lines_of(GOOD, GOOD)) + packer.flush(zlib.Z_SYNC_FLUSH)
+    store = Waiting(start + b"\xff" * 10_000, piece=len(start))
+    limits = replace(SMALL, sample_bytes=1)
+    outcome = database.importer(store, sessions=3, limits=limits, connect=connect).run(version_of("customers.csv.gz"))
+    assert outcome.result is Result.FAILED
+    assert "damaged" in str(outcome.entry.reason)
+
+
+def test_a_session_that_is_left_alone_stores_nothing_that_is_read_again(database: Database) -> None:
+    """It hangs until time is up, while rows are altered in another one; what it stores later is stored once."""
+    left = [60.0]
+    hangs, goes_on = threading.Event(), threading.Event()
+    others: list[threading.Thread] = []
+    calls = itertools.count()
+    original = LoadData.load
+
+    def load(self: LoadData, *arguments: Any) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            others.append(threading.current_thread())
+            result = original(self, *arguments)
+            hangs.set()
+            goes_on.wait(60)
+            return result
+        if next(calls) == 1:
+            assert hangs.wait(30)
+            left[0] = 0.0
+            raise RowsAltered("1 warnings")
+        return original(self, *arguments)
+
+    options: dict[str, Any] = {"sessions": 2, "limits": replace(BATCHES, grace=0.5), "time_left": lambda: left[0]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LoadData, "load", load)
+        unfinished = database.importer(MemoryStore(ROWS), **options).run(version_of())
+        goes_on.set()
+        for thread in others:
+            thread.join(30)
+    assert unfinished.result is Result.UNFINISHED
+    left[0] = 60.0
+    outcome = database.importer(MemoryStore(ROWS), **options).run(version_of())
+    assert (outcome.result, outcome.entry.counts) == (Result.SUCCEEDED, Counts(6_000, 1))
     assert len(database.customers()) == 6_000

@@ -448,30 +448,36 @@ class _Run:
         job = Job(begun, file.header.layout, file.header.columns, file.stamp, keep_rejects)
         gaps = Gaps(content, job, file.buffer, limits)
         self._log("Loading through several sessions", import_id=begun.import_id, sessions=more + 1)
+        pipeline = Pipeline(iter(gaps), bulk_loader.encode, limits.blocks_ahead + 2 * more)
+        sessions = SideBySide(
+            pipeline=pipeline,
+            job=job,
+            limits=limits,
+            time_left=self._time_left,
+            committed=partial(self._committed_ranges, begun),
+            log=self._log,
+        )
         try:
-            with Pipeline(iter(gaps), bulk_loader.encode, limits.blocks_ahead + 2 * more) as pipeline:
-                sessions = SideBySide(
-                    pipeline=pipeline,
-                    job=job,
-                    limits=limits,
-                    time_left=self._time_left,
-                    committed=partial(self._committed_ranges, begun),
-                    log=self._log,
-                )
+            with pipeline:
                 work.entry = sessions.run(work.session, partial(self._database.open_more, version, dataset), more)
                 if pipeline.failure:
                     raise pipeline.failure
-        except RowsAltered as alteration:
+        except (RowsAltered, FileRefused) as error:
+            # What has been stored until then.
             with work.session.transaction():
                 work.entry = work.session.fold(job.entry, ())
-            self._alter(work, alteration)
-            return True
+            if isinstance(error, FileRefused):
+                raise
+            self._alter(work, error)
+            if not sessions.left_alone:
+                return True
         finally:
             content.close()
         if pipeline.ended and work.entry.position.offset == gaps.end.offset:
             self._commit(work, self._at_end(work.entry))
             return True
-        if self._time_left() > 0:
+        # What a session that is left alone may still store must not be read again within the same attempt.
+        if self._time_left() > 0 and not sessions.left_alone:
             return True
         if not self.commits:
             raise TransientError(NO_BLOCK)

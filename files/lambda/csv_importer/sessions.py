@@ -8,6 +8,7 @@ before. What a session loses with its connection is a gap in the ledger, which i
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -160,7 +161,11 @@ class _Batch:
 
 
 class SideBySide:
-    """Several sessions that load one file."""
+    """Several sessions that load one file.
+
+    Attributes:
+        left_alone: Whether a session did not end in time: what it commits until the import is begun again counts.
+    """
 
     def __init__(  # noqa: PLR0913 - all by name
         self,
@@ -193,6 +198,7 @@ class SideBySide:
         self._commits = 0
         self._error: BaseException | None = None
         self._lost: TransientError | None = None
+        self.left_alone = False
 
     def run(self, first: Session, open_more: Callable[[], AbstractContextManager[Session]], more: int) -> Entry:
         """Load until the end of the file or of the time.
@@ -213,9 +219,9 @@ class SideBySide:
             threading.Thread(target=self._other, args=(open_more,), name=f"session-{number + 2}", daemon=True)
             for number in range(more)
         ]
-        for thread in threads:
-            thread.start()
         try:
+            for thread in threads:
+                thread.start()
             self._load(first, partial(self._fold, first))
         finally:
             self._end(threads)
@@ -223,16 +229,20 @@ class SideBySide:
             raise self._error
         with first.transaction():
             self._fold(first, ())
-        if self._lost and not self._commits:
+        if self._lost and not self._commits and not self._pipeline.failure:
             raise self._lost
         return self._job.entry
 
     def _end(self, threads: Sequence[threading.Thread]) -> None:
         """Have the other sessions commit what they have taken, and end."""
         self._stop.set()
+        # For all of them together: what is in reserve after that is a few seconds.
+        until = time.monotonic() + max(self._time_left(), 0.0) + self._limits.grace
         for thread in threads:
-            thread.join(max(self._time_left(), 0.0) + self._limits.grace)
-        if any(thread.is_alive() for thread in threads):
+            if thread.is_alive():
+                thread.join(max(until - time.monotonic(), 0.0))
+        self.left_alone = any(thread.is_alive() for thread in threads)
+        if self.left_alone:
             # What it commits later is in the ledger too, or refused once the import has been begun again.
             self._log("A session does not end: it is left alone")
 
@@ -270,7 +280,8 @@ class SideBySide:
         loader: Loader[bytes] | None = next(iter(session.bulk_loaders), None)
         if loader is None:
             raise RowsAltered("LOAD DATA LOCAL is forbidden now")
-        while (parcel := self._next()) and not self._stop.is_set():
+        # What is taken is stored: otherwise it would have to be read again.
+        while parcel := self._next():
             batch = _Batch(parcel)
             with session.transaction():
                 loaded, _ = loader.load(self._contents(batch), self._job.columns, self._job.stamp)
