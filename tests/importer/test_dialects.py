@@ -632,6 +632,21 @@ def test_a_part_between_any_blocks_is_read_as_within_the_file(
     assert sum(block.blank for block in found) == sum(block.blank for block in expected)
 
 
+@pytest.mark.parametrize("lines", [0, 10, 20, 24, 40])
+def test_what_follows_a_part_tells_why_its_last_record_is_refused(lines: int) -> None:
+    """The quote of the first line is broken by the second one with a quote, which is in another block."""
+    described = dataset({"header": False}, fieldsMatch="partial")
+    content = ('1\n,"a\n' + "x\n" * lines + ',"b\n' + "x\n" * 200).encode()
+    limits = replace(SMALL, max_record_lines=1000, block_lines=2000)
+    header, _ = read_header(io.BytesIO(content).read, described, limits=limits)
+    blocks = list(read_blocks(io.BytesIO(content).read, header.layout, header.end, limits=limits))
+    for block in blocks[:-1]:
+        source = io.BytesIO(content[block.start.offset :])
+        part = list(read_blocks(source.read, header.layout, block.start, until=block.end, limits=limits))
+        assert [reject for each in part for reject in each.rejects] == block.rejects
+        assert part[-1].end == block.end
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     dialect=st.sampled_from(

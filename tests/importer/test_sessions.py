@@ -305,6 +305,9 @@ def test_what_is_left_out_of_a_content_is_read_or_not_asked_for() -> None:
         content.go_to(offset)
         assert content.read(1) == bytes([offset % 256])
     assert store.offsets == [0, NEAR_BYTES + 2_000]
+    assert content.look(10) == bytes([252, 253, 254, 255])
+    assert content.look(2) == bytes([252, 253])
+    assert (content.read(3), content.read(3), content.read(3)) == (bytes([252, 253, 254]), bytes([255]), b"")
     content.go_to(3 * NEAR_BYTES)
     assert content.read(1) == b""
     content.close()

@@ -360,7 +360,7 @@ class _Start:
         following = len(self._buffer) - self._start - len(self._window)
         open_reason = None if self._is_cut else self._grammar.broken
         found = find_records(
-            Lines(lines, comments, following, open_reason, self._encoding.size), self._grammar, self._limits
+            Lines(lines, (), comments, following, open_reason, self._encoding.size), self._grammar, self._limits
         )
         width = next(filter(None, map(len, found.rows)), 0)
         if not width and self._is_cut:

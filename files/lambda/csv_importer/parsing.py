@@ -14,14 +14,14 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 
 from csv_importer.dialects import RFC4180, UTF8, Dialect, Encoding
 from csv_importer.fields import AS_IT_STANDS, Column
-from csv_importer.limits import DEFAULTS, Limits
+from csv_importer.limits import BYTES_AROUND_A_RECORD, DEFAULTS, Limits
 from csv_importer.records import (
     Grammar,
     Lines,
@@ -229,6 +229,7 @@ def read_blocks(  # noqa: PLR0913 - three by name
     buffer: bytes = b"",
     *,
     until: Position | None = None,
+    ahead: Read | None = None,
     limits: Limits = DEFAULTS,
     keep_rejects: int = sys.maxsize,
 ) -> Iterator[Block]:
@@ -240,6 +241,8 @@ def read_blocks(  # noqa: PLR0913 - three by name
         start: The end of the header or of a block: where buffer, then read, begin.
         buffer: Bytes that were read already.
         until: Where to end: at the beginning of another block. None for the end of the file.
+        ahead: Returns so many bytes of what follows there, fewer only at the end of the file, and does not take them:
+            they may tell why the last record is refused. None to take them with read.
         limits: Sizes of a block and a record.
         keep_rejects: How many rejects are kept, the first ones: the others are only counted.
 
@@ -249,8 +252,10 @@ def read_blocks(  # noqa: PLR0913 - three by name
     block_bytes, raw_length = limits.block_bytes, limits.raw_length
     position = start
     at_end = False
+    beyond = None
     if until:
         length = until.offset - start.offset
+        beyond = partial(_follows, ahead or partial(read_all, read), buffer[length:], limits)
         read, buffer = _up_to(length - len(buffer), read), buffer[:length]
     begun, buffer = io.BytesIO(buffer), b""
     while True:
@@ -278,7 +283,7 @@ def read_blocks(  # noqa: PLR0913 - three by name
                 position,
                 following=len(buffer) - size if size == complete else 0,
                 at_end=at_end and size == len(buffer),
-                goes_on=until is not None,
+                beyond=beyond,
             )
             block = _parse(source, layout, limits, keep_rejects)
             buffer = buffer[block.end.offset - position.offset :]
@@ -298,6 +303,21 @@ def _up_to(size: int, read: Read) -> Read:
         return data
 
     return bounded
+
+
+def read_all(read: Read, size: int) -> bytes:
+    """Read so many bytes, fewer only at the end."""
+    data = b""
+    while len(data) < size and (piece := read(size - len(data))):
+        data += piece
+    return data
+
+
+def _follows(ahead: Read, begun: bytes, limits: Limits) -> tuple[bytes, bool]:
+    """Return what follows, more than a record may have, of which some may be there, and whether that is all."""
+    size = limits.max_record_bytes + BYTES_AROUND_A_RECORD
+    data = ahead(size)
+    return begun + data, len(data) < size
 
 
 def _complete(buffer: bytes) -> int:
@@ -341,14 +361,15 @@ class _Source:
         start: Where in the file they are.
         following: Bytes that are known to follow them without an end of a line.
         at_end: Whether the file ends with them, or what is read of it.
-        goes_on: Whether the file goes on after what is read of it.
+        beyond: Reads what follows what is read of the file, as much as a record may have, and tells whether that is the
+            end of the file; None where all of it is read.
     """
 
     data: bytes
     start: Position
     following: int
     at_end: bool
-    goes_on: bool
+    beyond: Callable[[], tuple[bytes, bool]] | None
 
 
 class _Fault(NamedTuple):
@@ -393,9 +414,14 @@ def _parse(source: _Source, layout: Layout, limits: Limits, keep_rejects: int) -
     else:
         lines = list(io.StringIO(text, newline=""))
         comments = grammar.comments(lines, start.line + 1)
-        # What another block begins after is longer than what was read ahead for it, or ends before.
-        open_reason = (too_long(limits) if source.goes_on else grammar.broken) if source.at_end else None
-        found = find_records(Lines(lines, comments, source.following, open_reason, encoding.size), grammar, limits)
+        following, open_reason = source.following, grammar.broken if source.at_end else None
+        others: Sequence[str] = ()
+        if source.beyond and source.at_end:
+            beyond, is_end = source.beyond()
+            complete = len(beyond) if is_end else _complete(beyond)
+            others = list(io.StringIO(encoding.decode(beyond[:complete]), newline=""))
+            following = len(beyond) - complete
+        found = find_records(Lines(lines, others, comments, following, open_reason, encoding.size), grammar, limits)
         unused = sum(map(encoding.size, lines[found.used :]))
         end = Position(start.offset + len(data) - unused, start.line + found.used)
         faults = [_Fault(start.line + 1 + at, None, reason, None) for at, reason in found.broken]

@@ -301,6 +301,7 @@ class Lines:
 
     Attributes:
         lines: The lines, with their ends.
+        others: Lines that follow, of which no record is wanted: one that these end is refused.
         comments: Those that are comments where they begin a record, by index.
         following: Bytes that are known to follow them without an end of a line.
         open_reason: Why a record that does not end with them is refused; None where what follows may end it.
@@ -308,6 +309,7 @@ class Lines:
     """
 
     lines: list[str]
+    others: Sequence[str]
     comments: Collection[int]
     following: int
     open_reason: str | None
@@ -352,7 +354,8 @@ def _outline(
     Returns:
         The lines of each record as (first, after last); refused lines with their reasons; lines used.
     """
-    lines = found.lines
+    lines = [*found.lines, *found.others] if found.others else found.lines
+    wanted = len(found.lines)
     spans: list[tuple[int, int]] = []
     broken: list[tuple[int, str]] = []
     count = len(lines)
@@ -361,7 +364,7 @@ def _outline(
     # The first line after `first` that leaves quotes, and how it ends.
     leaving, leaves = 0, End.OPEN
     field_limit = csv.field_size_limit()
-    while first < count:
+    while first < wanted:
         line, after = lines[first], first + 1
         end = End.CLOSED if first in found.comments else grammar.ends(line)
         if end is End.OPEN:
@@ -377,6 +380,10 @@ def _outline(
         ):
             broken.append((first, too_long(limits)))
             first += 1
+        elif end is End.CLOSED and after > wanted:
+            # Where the limits were others: what follows is known to be another record.
+            broken.append((first, too_long(limits)))
+            first += 1
         elif end is End.CLOSED:
             spans.append((first, after))
             first = after
@@ -385,4 +392,4 @@ def _outline(
         else:
             broken.append((first, found.open_reason if found.open_reason and end is End.OPEN else grammar.broken))
             first += 1
-    return spans, broken, count
+    return spans, broken, wanted

@@ -17,7 +17,7 @@ from functools import partial
 from csv_importer.errors import TransientError
 from csv_importer.fields import Column
 from csv_importer.limits import Limits
-from csv_importer.parsing import Block, Layout, Reject, read_blocks
+from csv_importer.parsing import Block, Layout, Reject, read_all, read_blocks
 from csv_importer.pipeline import Parcel, Pipeline
 from csv_importer.ports import ByteStream, Counts, Entry, Loader, Range, RowsAltered, Session, Stamp
 
@@ -41,18 +41,25 @@ class Content:
         self._stream = stream
         self._offset = offset
         self._reopen = reopen
+        self._ahead = b""
 
     def read(self, size: int) -> bytes:
         """Read up to size bytes; none only at the end."""
-        data = self._stream.read(size)
+        data, self._ahead = self._ahead[:size], self._ahead[size:]
+        data = data or self._stream.read(size)
         self._offset += len(data)
         return data
+
+    def look(self, size: int) -> bytes:
+        """Return so many bytes, fewer only at the end, which stay to be read."""
+        self._ahead += read_all(self._stream.read, size - len(self._ahead))
+        return self._ahead[:size]
 
     def go_to(self, offset: int) -> None:
         """Leave out what is before an offset."""
         if self._reopen and offset - self._offset > NEAR_BYTES:
             self._stream.close()
-            self._stream, self._offset = self._reopen(offset), offset
+            self._stream, self._offset, self._ahead = self._reopen(offset), offset, b""
         while self._offset < offset and self.read(min(_PIECE, offset - self._offset)):
             pass
 
@@ -118,6 +125,7 @@ class Gaps:
                 gap.start,
                 self._buffer,
                 until=gap.end,
+                ahead=self._content.look,
                 limits=self._limits,
                 keep_rejects=max(0, self._keep_rejects - gap.rejected - rejected),
             )
