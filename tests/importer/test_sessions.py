@@ -501,6 +501,35 @@ def test_the_source_is_lost_while_sessions_load(database: Database) -> None:
     assert len(database.customers()) == 6_000
 
 
+@pytest.mark.parametrize("sessions", [1, 3])
+def test_a_source_that_is_slow_to_begin_costs_no_session(database: Database, sessions: int) -> None:
+    """As where a large compressed file is skipped up to the position: the server ends sessions that are idle."""
+
+    class Slow(MemoryStore):
+        def open(self, version: Any, offset: int) -> MemoryStream:
+            stream = super().open(version, offset)
+            read = stream.read
+
+            def pausing(size: int) -> bytes:
+                if stream._rest.tell() > 100_000 and not pauses:
+                    pauses.append(True)
+                    time.sleep(4)
+                return read(size)
+
+            stream.read = pausing  # type: ignore[method-assign]
+            return stream
+
+    pauses: list[bool] = []
+    limits = replace(BATCHES, idle=1, batch_pause=0.1, sample_bytes=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("csv_importer.mysql.SESSION", {"wait_timeout": 2})
+        outcome = database.importer(Slow(ROWS, piece=4_096), sessions=sessions, limits=limits).run(version_of())
+    assert pauses
+    assert (database.errors, SEVERAL in database.messages) == ([], sessions > 1)
+    assert "A session was lost" not in database.messages
+    assert (outcome.result, outcome.added) == (Result.SUCCEEDED, Counts(6_000, 1))
+
+
 def test_an_import_that_fails_keeps_what_sessions_have_stored_and_a_replay_goes_on(database: Database) -> None:
     packed = gzip.compress(ROWS)
     damaged = MemoryStore(packed[:-2_000] if len(packed) > 4_000 else packed[: len(packed) // 2])

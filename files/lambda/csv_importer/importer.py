@@ -564,7 +564,7 @@ class _Run:
         gap = begun.gaps[0]
         blocks = file.blocks(limits, self._accepted.left(begun), gap.end)
         with Pipeline(blocks, loader.encode, limits.blocks_ahead) as pipeline:
-            while self._arrives(pipeline, whole=whole):
+            while self._arrives(work.session, pipeline, whole=whole):
                 if pipeline.ended:
                     if gap.end:
                         # On to the next one.
@@ -596,14 +596,17 @@ class _Run:
                     return False
         return False
 
-    def _arrives[T](self, pipeline: Pipeline[T], *, whole: bool) -> bool:
+    def _arrives[T](self, session: Session, pipeline: Pipeline[T], *, whole: bool) -> bool:
         """Wait for the next block, or the end; return whether it came in time.
 
         Raises:
             TransientError: Time is up, and this invocation has made no progress: the next would not, either.
         """
-        if pipeline.wait(max(self._time_left(), self._limits.grace)):
-            return True
+        until = time.monotonic() + max(self._time_left(), self._limits.grace)
+        while (wait := min(self._limits.idle, until - time.monotonic())) > 0:
+            if pipeline.wait(wait):
+                return True
+            session.keep_alive()
         if whole or not self.commits:
             raise TransientError(NO_BLOCK)
         return False

@@ -26,6 +26,8 @@ class Limits:
         batch_pause: Seconds to wait for the next block before it ends earlier, for the same reason.
         session_bytes: Bytes of a file for each session that stores it at once with others: fewer are not worth the
             time to connect.
+        idle: Seconds without a block after which a session says that it is still there: the server ends one that is
+            idle for a minute, and what is before a position in a large compressed file takes longer to skip.
         whole_bytes: Bytes of the largest file that is checked and loaded in one transaction.
         grace: Seconds beyond the end of an invocation's time in which its first block may still arrive.
         remove_rows: Rows of an older version, in mode replace, that are removed in one transaction. What is more is
@@ -52,6 +54,7 @@ class Limits:
     batch_rejects: int = 2_000
     batch_bytes: int = 32 * 1024 * 1024
     batch_pause: float = 5.0
+    idle: float = 20.0
     session_bytes: int = 8 * 1024 * 1024
     whole_bytes: int = 4 * 1024 * 1024
     grace: float = 5.0

@@ -627,6 +627,11 @@ class MySqlSession:
             )
         return tuple(Range(Position(*row[:2]), Position(*row[2:4]), Counts(*row[4:])) for row in rows)
 
+    def keep_alive(self) -> None:
+        """Have the server not take the session for idle: see ports.Session."""
+        with translated():
+            self._query("SELECT 1")
+
     def spare_connections(self) -> int:
         """Return how many more connections this import may have: see ports.Session."""
         with translated():

@@ -341,6 +341,13 @@ class Session(Protocol):
             TransientError: The import has been begun again, or has ended.
         """
 
+    def keep_alive(self) -> None:
+        """Have the server not take the session for idle.
+
+        Raises:
+            TransientError: It is lost.
+        """
+
     def spare_connections(self) -> int:
         """Return how many more connections this import may have, so that others find some, too."""
 

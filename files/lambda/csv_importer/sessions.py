@@ -289,7 +289,7 @@ class SideBySide:
         if loader is None:
             raise RowsAltered("LOAD DATA LOCAL is forbidden now")
         # What is taken is stored: otherwise it would have to be read again.
-        while parcel := self._next():
+        while parcel := self._next(session):
             batch = _Batch(parcel)
             with session.transaction():
                 loaded, _ = loader.load(self._contents(batch), self._job.columns, self._job.stamp)
@@ -304,12 +304,18 @@ class SideBySide:
     def _fold(self, first: Session, ranges: Sequence[Range]) -> None:
         self._job.entry = first.fold(self._job.entry, ranges)
 
-    def _next(self) -> Parcel[bytes] | None:
+    def _next(self, session: Session) -> Parcel[bytes] | None:
         """Return the first block of a batch; None at the end of the file, or of the time."""
         left = self._time_left()
         if left <= 0 and self._commits:
             return None
-        return self._pipeline.share(max(left, self._limits.grace), self._stop)
+        until = time.monotonic() + max(left, self._limits.grace)
+        while True:
+            wait = min(self._limits.idle, until - time.monotonic())
+            parcel = self._pipeline.share(wait, self._stop)
+            if parcel or wait <= 0 or self._pipeline.ended or self._pipeline.failure or self._stop.is_set():
+                return parcel
+            session.keep_alive()
 
     def _contents(self, batch: _Batch) -> Iterator[bytes]:
         limits = self._limits
