@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,6 +130,18 @@ def test_what_the_notification_is_for_is_listed(newest: bool, expected: list[str
     assert [f"{version.key} {version.version_id}" for version in found] == expected
 
 
+def test_an_older_version_without_an_id_is_listed_where_its_content_is_another() -> None:
+    """The importer asks for it by its ETag, and gets the newest one where that is the same."""
+    old = {"VersionId": "null", "IsLatest": False}
+    pages = [
+        {"Versions": [entry("same.csv", "v3")]},
+        {"Versions": [entry("same.csv", "v2", latest=False), entry("same.csv") | old, entry("behind.csv") | old]},
+        {"Versions": [{**entry("other.csv"), "ETag": '"e"'}, entry("other.csv") | old]},
+    ]
+    found = [f"{version.key} {version.version_id[:5]}" for version in listed(pages, "bucket", [".csv"], newest=False)]
+    assert found == ["same.csv v3", "same.csv v2", "behind.csv etag:", "other.csv v1", "other.csv etag:"]
+
+
 def test_what_the_ledger_does_not_know_is_missing_unless_it_is_young() -> None:
     ledger = Recorded()
     given = versions(25)
@@ -164,9 +177,10 @@ def test_each_page_begins_where_the_one_before_it_ended() -> None:
             <Version><Key>k%C3%A4+{len(asked)}.csv</Key><VersionId>v</VersionId><IsLatest>true</IsLatest>
             <LastModified>2026-11-01T00:00:00.000Z</LastModified><ETag>&quot;e&quot;</ETag><Size>10</Size></Version>
             </ListVersionsResult>"""
-        return AWSResponse(request.url, 200, {}, Body(text))
+        return AWSResponse(request.url, 200, HTTPHeaders(), Body(text))
 
-    client.meta.events.register("before-send.s3.ListObjectVersions", answer)
+    register: Any = client.meta.events.register
+    register("before-send.s3.ListObjectVersions", answer)
     pages = client.get_paginator("list_object_versions").paginate(Bucket="bucket", Prefix="")
     assert [version.key for version in listed(pages, "bucket", [".csv"], newest=True)] == [
         f"kä {number}.csv" for number in (1, 2, 3)

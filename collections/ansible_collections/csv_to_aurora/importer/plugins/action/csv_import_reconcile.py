@@ -97,7 +97,7 @@ def _explained(failure: str, fix: str) -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise AnsibleActionFail(f"{failure}: {cause_of(error)}. {fix}.") from error
+        raise AnsibleActionFail(f"{failure}: {cause_of(error)}. {fix}.") from None
 
 
 class ActionModule(ActionBase):
@@ -125,7 +125,7 @@ class ActionModule(ActionBase):
                     self._note(version, options, outcome, report)
                     if sender:
                         self._send(partial(sender.send, version), options)
-                    self._display(comparison, sender)
+                    self._show(comparison, sender)
                 if sender:
                     self._send(sender.flush, options)
         except Stalled as stalled:
@@ -191,7 +191,7 @@ class ActionModule(ActionBase):
                 yield file
             part.replace(path)
         except OSError as error:
-            raise AnsibleActionFail(f"The report {path} cannot be written: {error.strerror}.") from error
+            raise AnsibleActionFail(f"The report {path} cannot be written: {error.strerror}.") from None
         finally:
             part.unlink(missing_ok=True)
 
@@ -209,15 +209,15 @@ class ActionModule(ActionBase):
         if report is not None:
             report.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
-    _displayed = 0.0
+    _shown_at = 0.0
 
-    def _display(self, comparison: Comparison, sender: Sender | None) -> None:
+    def _show(self, comparison: Comparison, sender: Sender | None) -> None:
         """Display the progress, now and then."""
         now = time.monotonic()
-        self._displayed = self._displayed or now
-        if now - self._displayed < DISPLAYED_EVERY:
+        self._shown_at = self._shown_at or now
+        if now - self._shown_at < DISPLAYED_EVERY:
             return
-        self._displayed = now
+        self._shown_at = now
         sent = f", {sender.sent:,} sent" if sender else ""
         Display().display(f"  {comparison.versions:,} object versions compared, {comparison.missing:,} missing{sent}")
 

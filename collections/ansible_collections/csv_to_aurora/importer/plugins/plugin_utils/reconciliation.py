@@ -63,6 +63,11 @@ class ObjectVersion:
         )
 
     @property
+    def unnamed(self) -> bool:
+        """Whether S3 has no id for it, as for what was uploaded before the bucket had versioning."""
+        return self.version_id.startswith("etag:")
+
+    @property
     def digest(self) -> str:
         """What the ledger knows it by, its column version_hash."""
         return hashlib.sha256(f"{self.bucket}\0{self.key}\0{self.version_id}".encode()).hexdigest()
@@ -72,7 +77,7 @@ class ObjectVersion:
         """The record of an S3 event about it."""
         thing = {
             "key": quote_plus(self.key, safe="/"),
-            "versionId": "null" if self.version_id.startswith("etag:") else self.version_id,
+            "versionId": "null" if self.unnamed else self.version_id,
             "eTag": self.etag,
         }
         return {"s3": {"bucket": {"name": self.bucket}, "object": thing}}
@@ -98,12 +103,21 @@ def listed(
         bucket: The bucket.
         suffixes: What keys end in; case matters, as it does to S3.
         newest: Whether only versions that an unversioned GetObject returns are meant: of each key the newest one, and
-            none where that is a delete marker.
+            none where that is a delete marker. An older one without an id is left out where the newest one has the
+            same ETag, and so the same content: the importer asks for it by that, and gets the newest one.
     """
+    current: ObjectVersion | None = None
     for page in pages:
         for entry in page.get("Versions", []):
-            if entry["Key"].endswith(tuple(suffixes)) and (entry["IsLatest"] or not newest):
-                yield ObjectVersion.of(bucket, entry)
+            if not entry["Key"].endswith(tuple(suffixes)):
+                continue
+            version = ObjectVersion.of(bucket, entry)
+            # Versions come key by key, the newest one first.
+            if entry["IsLatest"]:
+                current = version
+            elif newest or (current and version.unnamed and (version.key, version.etag) == (current.key, current.etag)):
+                continue
+            yield version
 
 
 @dataclass
