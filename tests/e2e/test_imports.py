@@ -1,4 +1,4 @@
-"""imports.yml and replay.yml on a complete stack; only rows and files are left afterwards."""
+"""imports.yml, replay.yml, undo.yml and reconcile.yml on a complete stack; only rows and files are left afterwards."""
 
 from __future__ import annotations
 
@@ -190,3 +190,44 @@ def test_a_dead_letter_is_run_again_once(complete: Stack) -> None:
     assert missing.returncode != 0
     assert "There is no dead letter abc-1" in missing.words
     sqs.purge_queue(QueueUrl=queue)
+
+
+def test_a_file_without_an_event_is_found_and_imported_once(complete: Stack, tmp_path: Path) -> None:
+    """Uploaded while there was no notification: listed, not by a plan imported, then imported, and no second time."""
+    s3, bucket, key = complete.client("s3"), complete.bucket, "forgotten/ä +%41.csv"
+    found = s3.get_bucket_notification_configuration(Bucket=bucket)
+    found.pop("ResponseMetadata")
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    try:
+        version = s3.put_object(Bucket=bucket, Key=key, Body=(HEADER + GOOD * 2).encode())["VersionId"]
+    finally:
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=found)
+
+    report = tmp_path / "missing.jsonl"
+    chosen = ("-e", f"reconcile_prefix=forgotten/ reconcile_report={report}")
+    young = complete.playbook("reconcile.yml", *chosen)
+    assert "1 were left out: uploaded less than 15 minutes ago" in young.words
+    chosen = (*chosen, "-e", "reconcile_older_than=0")
+    missing: dict[str, Any] = {}
+    for more in ([], ["-e", "reconcile=run", "--check"]):
+        listed = complete.playbook("reconcile.yml", *chosen, *more, check=False)
+        assert listed.returncode == 2
+        assert f"1 of 1 object versions in {bucket} are not in the ledger" in listed.words
+        assert "reconcile.yml -i inventories/local -e reconcile=run" in listed.words
+        (missing,) = map(json.loads, report.read_text(encoding="utf-8").splitlines())
+        assert (missing["key"], missing["version_id"], missing["dataset"]) == (key, version, "customer")
+    ledger = "SELECT status, rows_loaded, attempts, version_hash FROM csv_import WHERE object_key = %s"
+    assert complete.query(ledger, key) == []
+
+    run = complete.playbook("reconcile.yml", *chosen, "-e", "reconcile=run", verbose=True)
+    assert "1 object versions were sent to the importer in 1 events." in run.words
+    done = {"status": "succeeded", "rows_loaded": 2, "attempts": 1, "version_hash": missing["version_hash"]}
+    until = time.monotonic() + TIMEOUT
+    while complete.query(ledger, key) != [done] and time.monotonic() < until:
+        time.sleep(1)
+    assert complete.query(ledger, key) == [done]
+    for more in ([], ["-e", "reconcile=run"]):
+        again = complete.playbook("reconcile.yml", *chosen, *more)
+        assert f"0 of 1 object versions in {bucket} are not in the ledger" in again.words
+        assert again.changed == 0
+    assert complete.query(ledger, key) == [done]

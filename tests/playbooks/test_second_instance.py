@@ -34,17 +34,17 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, lis
         yield url, [one["InstanceId"] for one in made["Instances"]]
 
 
-@pytest.mark.parametrize("playbook", ["imports.yml", "load.yml", "replay.yml", "rotate.yml", "undo.yml"])
-def test_a_second_instance_is_named(account: tuple[str, list[str]], playbook: str) -> None:
+@pytest.mark.parametrize("name", ["imports", "load", "reconcile", "replay", "rotate", "undo"])
+def test_a_second_instance_is_named(account: tuple[str, list[str]], name: str) -> None:
     url, instances = account
     run = ansible_command(
         "ansible-playbook",
-        f"playbooks/{playbook}",
+        f"playbooks/{name}.yml",
         "--inventory=inventories/local/hosts.yml",
         f"--extra-vars=@{PROJECT}/tests/e2e/moto.yml",
         f"--extra-vars=emulator_url={url}",
         "--extra-vars=rows=1 import=1",
-        *([] if playbook == "load.yml" else ["--check"]),
+        *([] if name == "load" else ["--check"]),
     )
     output = " ".join((run.stdout + run.stderr).split())
     assert run.returncode != 0
