@@ -207,10 +207,10 @@ def test_a_file_without_an_event_is_found_and_imported_once(complete: Stack, tmp
     chosen = ("-e", f"reconcile_prefix=forgotten/ reconcile_report={report}")
     young = complete.playbook("reconcile.yml", *chosen)
     assert "1 were left out: uploaded less than 15 minutes ago" in young.words
-    chosen = (*chosen, "-e", "reconcile_older_than=0")
+    at_once = (*chosen, "-e", "reconcile_older_than=0")
     missing: dict[str, Any] = {}
     for more in ([], ["-e", "reconcile=run", "--check"]):
-        listed = complete.playbook("reconcile.yml", *chosen, *more, check=False)
+        listed = complete.playbook("reconcile.yml", *at_once, *more, check=False)
         assert listed.returncode == 2
         assert f"1 of 1 object versions in {bucket} are not in the ledger" in listed.words
         assert "reconcile.yml -i inventories/local -e reconcile=run" in listed.words
@@ -219,7 +219,7 @@ def test_a_file_without_an_event_is_found_and_imported_once(complete: Stack, tmp
     ledger = "SELECT status, rows_loaded, attempts, version_hash FROM csv_import WHERE object_key = %s"
     assert complete.query(ledger, key) == []
 
-    run = complete.playbook("reconcile.yml", *chosen, "-e", "reconcile=run", verbose=True)
+    run = complete.playbook("reconcile.yml", *at_once, "-e", "reconcile=run", verbose=True)
     assert "1 object versions were sent to the importer in 1 events." in run.words
     done = {"status": "succeeded", "rows_loaded": 2, "attempts": 1, "version_hash": missing["version_hash"]}
     until = time.monotonic() + TIMEOUT
@@ -227,7 +227,7 @@ def test_a_file_without_an_event_is_found_and_imported_once(complete: Stack, tmp
         time.sleep(1)
     assert complete.query(ledger, key) == [done]
     for more in ([], ["-e", "reconcile=run"]):
-        again = complete.playbook("reconcile.yml", *chosen, *more)
+        again = complete.playbook("reconcile.yml", *at_once, *more)
         assert f"0 of 1 object versions in {bucket} are not in the ledger" in again.words
         assert again.changed == 0
     assert complete.query(ledger, key) == [done]
