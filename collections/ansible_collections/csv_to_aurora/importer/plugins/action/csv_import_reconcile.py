@@ -121,11 +121,10 @@ class ActionModule(ActionBase):
         outcome = {"without_dataset": 0, "first": []}
         try:
             with self._report(options["report"]) as report:
-                for version in comparison.run(self._versions(options)):
+                for version in comparison.run(self._watched(self._versions(options), comparison, sender)):
                     self._note(version, options, outcome, report)
                     if sender:
                         self._send(partial(sender.send, version), options)
-                    self._show(comparison, sender)
                 if sender:
                     self._send(sender.flush, options)
         except Stalled as stalled:
@@ -209,17 +208,18 @@ class ActionModule(ActionBase):
         if report is not None:
             report.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
-    _shown_at = 0.0
-
-    def _show(self, comparison: Comparison, sender: Sender | None) -> None:
+    def _watched(
+        self, versions: Iterator[ObjectVersion], comparison: Comparison, sender: Sender | None
+    ) -> Iterator[ObjectVersion]:
         """Display the progress, now and then."""
-        now = time.monotonic()
-        self._shown_at = self._shown_at or now
-        if now - self._shown_at < DISPLAYED_EVERY:
-            return
-        self._shown_at = now
-        sent = f", {sender.sent:,} sent" if sender else ""
-        Display().display(f"  {comparison.versions:,} object versions compared, {comparison.missing:,} missing{sent}")
+        displayed = time.monotonic()
+        for version in versions:
+            yield version
+            if time.monotonic() - displayed > DISPLAYED_EVERY:
+                displayed = time.monotonic()
+                sent = f", {sender.sent:,} sent" if sender else ""
+                line = f"{comparison.versions:,} object versions compared, {comparison.missing:,} missing{sent}"
+                Display().display(f"  {line}")
 
     def _lines(self, client: Collection[str], statement: str, task_vars: dict[str, Any] | None) -> list[str]:
         """Return the lines that the client of the host prints for a statement.
