@@ -17,6 +17,7 @@ from botocore.compat import HTTPHeaders
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.csv_to_aurora.importer.plugins.action.csv_import_reconcile import HostLedger
 from ansible_collections.csv_to_aurora.importer.plugins.plugin_utils.reconciliation import (
     EVENT_BYTES,
     RECORDS,
@@ -30,6 +31,8 @@ from ansible_collections.csv_to_aurora.importer.plugins.plugin_utils.reconciliat
 from csv_importer.datasets import Datasets
 from csv_importer.objects import object_version_of
 
+from .conftest import Database
+from .files import GOOD, MemoryStore, lines_of, version_of
 from .keyed import dataset_of as keyed
 
 UPLOADED = datetime(2026, 11, 1, tzinfo=UTC)
@@ -63,6 +66,7 @@ class Recorded:
 
     def __init__(self) -> None:
         self.begun: set[str] = set()
+        self.interrupted: set[str] = set()
         self.queue: list[dict[str, Any]] = []
         self.events: list[bytes] = []
         self.asked: list[int] = []
@@ -71,6 +75,9 @@ class Recorded:
     def known(self, digests: Collection[str]) -> set[str]:
         self.asked.append(len(digests))
         return self.begun & set(digests)
+
+    def taken(self, digests: Collection[str]) -> set[str]:
+        return (self.begun - self.interrupted) & set(digests)
 
     def progress(self) -> str:
         return self.running
@@ -260,21 +267,46 @@ def test_events_are_sent_no_further_ahead_than_the_importer_begins() -> None:
     assert len({json.dumps(json.loads(event)["Records"]) for event in function.events}) == 30
 
 
+@pytest.mark.parametrize("interrupted", [True, False])
 @pytest.mark.parametrize("large", [10, EVENT_BYTES])
-def test_an_importer_that_does_not_begin_is_sent_no_more(large: int) -> None:
+def test_an_importer_that_does_not_begin_is_sent_no_more(large: int, interrupted: bool) -> None:
     function, now = Recorded(), 0.0
 
     def sleep(seconds: float) -> None:
         nonlocal now
         now += seconds
+        if interrupted:
+            function.begin(1)
+            function.interrupted = set(function.begun)
         # Another import gets on for a while.
         function.running = str(min(now, 100.0))
 
     sender = Sender(function.invoke, function, ahead=50, timeout=60, sleep=sleep, clock=lambda: now)
     for version in versions(50, large):
         sender.send(version)
-    with pytest.raises(Stalled, match=r"50 object versions were sent in .* for 60 s no import got on"):  # noqa: PT012 - which of them it is, depends on their size
+    with pytest.raises(Stalled, match=r"50 object versions .*, 50 of them have not begun or .* for 60 s no import"):  # noqa: PT012 - which of them it is, depends on their size
         for version in versions(20, large):
             sender.send(version)
-    assert len(function.queue) == sender.sent == 50
+    assert sender.sent == 50
     assert 160 < now < 170
+
+
+def test_the_ledger_says_what_is_known_and_what_was_taken(database: Database) -> None:
+    def query(statement: str) -> list[str]:
+        return ["\t".join(map(str, row)) for row in database.query(statement)]
+
+    states = ("checking", "running", "interrupted", "succeeded", "failed")
+    for state in states:
+        database.importer(MemoryStore(lines_of(GOOD))).run(version_of(f"{state}.csv"))
+        database.query("UPDATE csv_import SET status = %s WHERE object_key = %s", state, f"{state}.csv")
+    digests = {state: version_of(f"{state}.csv").digest for state in states}
+    ledger = HostLedger(query)
+    asked = [*digests.values(), version_of("another.csv").digest]
+    assert ledger.known(asked) == set(digests.values())
+    assert ledger.taken(asked) == set(digests.values()) - {digests["interrupted"]}
+    assert ledger.known([]) == ledger.taken([]) == set()
+    before = ledger.progress()
+    database.query("UPDATE csv_import SET attempts = attempts + 1 WHERE status IN ('interrupted', 'failed')")
+    assert ledger.progress() == before
+    database.query("UPDATE csv_import SET attempts = attempts + 1 WHERE status = 'running'")
+    assert ledger.progress() != before

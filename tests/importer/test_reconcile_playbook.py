@@ -274,14 +274,13 @@ def test_a_key_that_no_dataset_takes_is_said(stack: Stack, tmp_path: Path) -> No
 
 
 def test_what_is_stuck_or_a_dead_letter_is_named_with_the_next_command(stack: Stack, invoke: Invoke) -> None:
-    for key in ("stuck.csv", "interrupted.csv", "working.csv", "failed.csv"):
+    for key in ("stuck.csv", "interrupted.csv", "working.csv", "again.csv", "failed.csv"):
         invoke(stack.put(key))
     change = stack.database.query
-    states = "'checking', 'running', 'succeeded', 'failed', 'interrupted'"
-    change(f"ALTER TABLE csv_import MODIFY status ENUM({states}) NOT NULL")
     for key, status, minutes in (
         ("stuck.csv", "running", 16),
-        ("interrupted.csv", "interrupted", 0),
+        ("interrupted.csv", "interrupted", 16),
+        ("again.csv", "interrupted", 14),
         ("working.csv", "running", 14),
         ("failed.csv", "failed", 16),
     ):

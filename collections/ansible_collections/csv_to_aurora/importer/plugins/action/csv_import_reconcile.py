@@ -70,11 +70,19 @@ class HostLedger:
 
     def known(self, digests: Collection[str]) -> set[str]:
         """Return those of these object versions that have an import."""
+        return self._chosen(digests, "TRUE")
+
+    def taken(self, digests: Collection[str]) -> set[str]:
+        """Return those of them whose import has not been interrupted."""
+        return self._chosen(digests, "status <> 'interrupted'")
+
+    def _chosen(self, digests: Collection[str], condition: str) -> set[str]:
         if not digests:
             return set()
         # Hexadecimal digits: nothing to quote.
         hashes = ",".join(f"'{digest}'" for digest in digests)
-        return set(self._query(f"SELECT version_hash FROM csv_import WHERE version_hash IN ({hashes})"))  # noqa: S608 - digests
+        wanted = f"version_hash IN ({hashes}) AND {condition}"
+        return set(self._query(f"SELECT version_hash FROM csv_import WHERE {wanted}"))  # noqa: S608 - digests
 
     def progress(self) -> str:
         """Return when an import that is running last got on."""

@@ -89,6 +89,9 @@ class Ledger(Protocol):
     def known(self, digests: Collection[str]) -> set[str]:
         """Return those of these object versions that have an import, whatever its status."""
 
+    def taken(self, digests: Collection[str]) -> set[str]:
+        """Return those of them whose import has begun, and has not been interrupted by an error."""
+
     def progress(self) -> str:
         """Return something that changes while imports that have begun get on."""
 
@@ -171,11 +174,12 @@ class Sender:
 
     A million events at once would wait longer in Lambda's queue than they may, and end as dead letters: what the
     database's connections allow is a matter of the importer, so that the ledger has to say how fast events may come.
+    Where imports are interrupted, whatever the reason, no more are sent.
 
     Attributes:
         invoke: Sends one event, as JSON.
         ledger: The ledger.
-        ahead: How many object versions may wait at most that were sent and have not begun.
+        ahead: How many object versions may wait at most that were sent and have not begun, or were interrupted.
         timeout: Seconds after which the importer counts as stalled, while nothing begins and no import gets on.
         interval: Seconds between two looks at the ledger.
         sent: How many object versions were sent.
@@ -226,15 +230,15 @@ class Sender:
         seen = ""
         moved = self.clock()
         while len(self._waiting) + len(self._collected) > max(self.ahead, len(self._collected)):
-            begun = self.ledger.known(self._waiting)
-            self._waiting -= begun
-            if begun:
+            taken = self.ledger.taken(self._waiting)
+            self._waiting -= taken
+            if taken:
                 moved = self.clock()
                 continue
             if self.clock() - moved > self.timeout:
                 raise Stalled(
                     f"{self.sent} object versions were sent in {self.events} events, {len(self._waiting)} of them have"
-                    f" not begun, and for {self.timeout:.0f} s no import got on"
+                    f" not begun or were interrupted, and for {self.timeout:.0f} s no import got on"
                 )
             self.sleep(self.interval)
             progress = self.ledger.progress()
