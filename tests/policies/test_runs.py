@@ -40,6 +40,7 @@ LOCAL = {
 }
 type Key = tuple[str, str]
 DEPLOYER = [name for name in permissions.names() if name.startswith("deployer-")]
+READER = ["reader", "reader-secrets"]
 WITH_ENDPOINTS = {"network_nat": "none", "network_interface_endpoints": ["secretsmanager"]}
 
 
@@ -241,10 +242,22 @@ def test_a_deployer_takes_nothing_of_others(cloud: Cloud) -> None:
     assert not denied(deployer.create_tags, Resources=[instances["own"]], Tags=[{"Key": "Team", "Value": "b"}])
 
 
+def test_the_reader_lists_object_versions_and_reads_none(cloud: Cloud) -> None:
+    """As playbooks/reconcile.yml does where it only lists."""
+    bucket, root = LOCAL["bucket_name"], cloud.client("s3")
+    root.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": servers.REGION})
+    root.put_object(Bucket=bucket, Key="a.csv", Body=b"")
+    reader = cloud.client("s3", cloud.user("reader", READER))
+    listed = reader.list_object_versions(Bucket=bucket, Prefix="")["Versions"]
+    assert [version["Key"] for version in listed] == ["a.csv"]
+    assert denied(reader.get_object, Bucket=bucket, Key="a.csv")
+    assert denied(reader.put_object, Bucket=bucket, Key="b.csv", Body=b"")
+
+
 @pytest.mark.slow
 def test_no_call_of_a_run_is_denied_or_answered_with_less(cloud: Cloud) -> None:
     deployer = cloud.user("deployer", DEPLOYER)
-    reader = cloud.user("reader", ["reader", "reader-secrets"])
+    reader = cloud.user("reader", READER)
     boundary = cloud.policy(f"{LOCAL['stack_name']}-boundary", "boundary")
     cloud.play("provision.yml", deployer)
     assert cut_off(cloud.client("ec2")) == []
