@@ -76,7 +76,7 @@ DIFFERENCES = [
     Difference(("integer", "list"), r".*[0-9]{19,}.*", "BIGINT holds no more", "9223372036854775808"),
     Difference(("number",), r"(?i).*(?:nan|inf).*", "MySQL holds neither NaN nor infinity", "NaN"),
     Difference(("number",), r".*e.*", "an exponent is an E", "1e5"),
-    Difference(("number",), r".*[0-9]{36,}.*|.*E.*", "DECIMAL(65,30) holds no more", "1E99"),
+    Difference(("number",), r".*(?:[0-9]\.?){36,}.*|.*E.*", "DECIMAL(65,30) holds no more", "1E99"),
     Difference(("number .",), r"[+-]?\..*|.*[0-9]\.(?![0-9]).*|.*,.*\..*", "groupChar groups digits", "1."),
     Difference(("integer %",), r"[^0-9]*[+\-][^0-9].*", "a sign belongs to the digits after it", "+.0"),
     Difference(("date",), r"[0-9]+-[0-9]{1,2}-[0-9]{1,2}(?<!-[0-9]{2}-[0-9]{2})", "yyyy-mm-dd", "2024-2-9"),

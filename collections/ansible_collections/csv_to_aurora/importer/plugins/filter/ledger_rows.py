@@ -52,6 +52,9 @@ def ledger_rows(lines: Iterable[str]) -> list[dict[str, Any]]:
             earlier[row["id"]] = row
         else:
             rows.append(row | _progress(earlier.get(row["id"]), row))
+    for row in rows:
+        # When it was read is no news of the import.
+        del row["read_at"]
     return rows
 
 
