@@ -3,8 +3,6 @@
 import csv
 import gzip
 import io
-import itertools
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +23,7 @@ from csv_importer.objects import ObjectVersion
 from csv_importer.ports import Counts, Status
 
 from .conftest import PASSWORD, Database, grants_of
+from .fates import Fates, Killed
 from .files import COLUMNS, GOOD, HEADER, MemoryStore, lines_of, text_of, version_of
 
 SMALL_BLOCKS = Limits(block_bytes=64 * 1024, max_record_bytes=32 * 1024, whole_bytes=1)
@@ -624,48 +623,6 @@ def test_what_is_in_the_table_is_what_the_csv_module_reads(
     assert (
         counts.loaded + counts.rejected + counts.blank == counts.read == database.ledger()[0]["rows_read"] == len(rows)
     )
-
-
-class Killed(BaseException):
-    """The process ends here: nothing that follows is run."""
-
-
-class Fates:
-    """What happens to the commands of several connections, one after another."""
-
-    def __init__(self, plan: dict[int, str]) -> None:
-        self._plan = plan
-        self._count = itertools.count()
-
-    def next(self) -> str | None:
-        return self._plan.get(next(self._count))
-
-    def connect(self, **options: Any) -> FeedConnection:
-        return FragileConnection(self, **options)
-
-
-class FragileConnection(FeedConnection):
-    """A connection that fails at chosen commands."""
-
-    def __init__(self, fates: Fates, **options: Any) -> None:
-        self._fates = fates
-        super().__init__(**options)
-
-    def _execute_command(self, command: int, sql: str | bytes) -> None:
-        fate = self._fates.next()
-        if fate == "lost before":
-            self._cut()
-        super()._execute_command(command, sql)  # type: ignore[misc]
-        if fate:
-            # The server receives the command and executes it; its answer is lost.
-            self._cut()
-        if fate == "killed":
-            raise Killed
-
-    def _cut(self) -> None:
-        # PyMySQL closes the socket of a connection that it has found lost.
-        if self._sock:  # type: ignore[attr-defined]
-            self._sock.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]
 
 
 @settings(max_examples=40, deadline=None)

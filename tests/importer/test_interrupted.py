@@ -17,10 +17,11 @@ from csv_importer.mysql import MySqlDatabase, MySqlSession, lock_name
 from csv_importer.ports import Counts
 
 from .conftest import PASSWORD, Cloud, Database, Invoke
+from .fates import Fates, Killed
 from .files import GOOD, MemoryStore, lines_of, version_of
 from .keyed import create, csv_of, dataset_of, version
 from .test_faults import once_before
-from .test_importer import Fates, Killed, comparable
+from .test_importer import comparable
 
 ROWS = 1_000
 CONTENT = lines_of(*[GOOD] * ROWS, "bad")

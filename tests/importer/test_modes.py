@@ -19,11 +19,12 @@ from csv_importer.objects import ObjectVersion
 from csv_importer.ports import Counts
 
 from .conftest import Database, make_database
+from .fates import Fates, Killed
 from .files import MemoryStore
 from .keyed import FIELDS, Model, Row, create, csv_of, dataset_of, refused, stored, version
 from .mysql_server import MySqlServer
 from .test_faults import once_before
-from .test_importer import Fates, Killed, comparable
+from .test_importer import comparable
 
 KEYS: list[list[tuple[str, ...]]] = [[("k",)], [("k",), ("u",)], [("u", "k")], [("u", "k"), ("v",)]]
 SMALL = Limits(batch_rows=5, block_bytes=120, max_record_bytes=100, whole_bytes=1, remove_rows=3)

@@ -313,9 +313,9 @@ def test_what_cannot_be_read_or_sent_is_said(stack: Stack) -> None:
     assert code == 2
     assert f"Cannot invoke {FUNCTION}: AccessDenied" in output
     assert "Check that lambda:InvokeFunction is allowed, and run this again: nothing is imported twice." in output
-    code, output = stack.play(*NOW, bucket_outputs={"name": "nobody-s"})
+    code, output = stack.play(*NOW, bucket_outputs={"name": "nobodys"})
     assert code == 2
-    assert "Cannot list the object versions of the bucket nobody-s: NoSuchBucket" in output
+    assert "Cannot list the object versions of the bucket nobodys: NoSuchBucket" in output
     code, output = stack.play(*NOW, "-e", "reconcile_report=/nowhere/missing.jsonl")
     assert code == 2
     assert "The report /nowhere/missing.jsonl cannot be written: No such file or directory." in output

@@ -20,10 +20,10 @@ from csv_importer.importer import Result
 from csv_importer.limits import Limits
 
 from .conftest import Database, make_database
+from .fates import Fates, Killed
 from .files import GOOD, MemoryStore, lines_of, version_of
 from .keyed import Row, create, csv_of, dataset_of, version
 from .mysql_server import MySqlServer
-from .test_importer import Fates, Killed
 
 TABLES = {"customer": "customer", "keyed": "keyed"}
 ADA = "arn:aws:iam::123456789012:user/ada"
