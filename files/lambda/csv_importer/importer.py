@@ -1,7 +1,6 @@
 """Imports one object version: decides what is read, stored, committed, retried and given up."""
 
 import math
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -22,7 +21,7 @@ from csv_importer.errors import (
 )
 from csv_importer.fields import Column
 from csv_importer.headers import Header, read_header
-from csv_importer.limits import DEFAULTS, Limits
+from csv_importer.limits import DEFAULTS, Limits, pause_after
 from csv_importer.objects import ObjectVersion
 from csv_importer.parsing import Block, Position, Reject, read_blocks
 from csv_importer.pipeline import Pipeline
@@ -245,23 +244,18 @@ class _Pauses:
         if isinstance(error, TooManyConnections):
             # The import stands in a queue, and nothing is wrong with it: it waits for as long as there is time.
             self._refused += 1
-            delay = _jitter(self._refused)
+            delay = pause_after(self._refused)
             if self._refused == 1:
                 self._log("Waiting for a connection", reason=str(error))
             return delay
         self._attempt += 1
         self._refused = 0
-        delay = _jitter(self._attempt)
+        delay = pause_after(self._attempt)
         self._waited += delay
         if self._waited > self._timeout:
             return math.inf
         self._log("Transient error: retrying", reason=str(error), attempt=self._attempt, delay=round(delay, 2))
         return delay
-
-
-def _jitter(attempt: int) -> float:
-    """Return a pause in seconds: full jitter, so that invocations that failed together do not come back together."""
-    return random.uniform(0.1, min(5.0, 0.1 * 2 ** min(attempt, 10)))  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Sizes and times of an import."""
 
 import csv
+import random
 from dataclasses import dataclass, replace
 
 BYTES_AROUND_A_RECORD = 4
@@ -105,3 +106,11 @@ class Limits:
 
 DEFAULTS = Limits()
 """The limits of the function."""
+
+
+def pause_after(attempt: int) -> float:
+    """Return how many seconds to wait after an attempt that failed, counted from 1.
+
+    Full jitter: what failed together does not come back together.
+    """
+    return random.uniform(0.1, min(5.0, 0.1 * 2 ** min(attempt, 10)))  # noqa: S311

@@ -6,7 +6,6 @@ none waits for another. The first session moves the position of the import over 
 before. What a session loses with its connection is a gap in the ledger, which is read again.
 """
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +15,7 @@ from functools import partial
 
 from csv_importer.errors import TransientError
 from csv_importer.fields import Column
-from csv_importer.limits import Limits
+from csv_importer.limits import Limits, pause_after
 from csv_importer.parsing import Block, Layout, Reject, read_all, read_blocks
 from csv_importer.pipeline import Parcel, Pipeline
 from csv_importer.ports import ByteStream, Counts, Entry, Loader, Range, RowsAltered, Session, Stamp
@@ -272,7 +271,7 @@ class SideBySide:
                 self._lost = error
                 # The others go on; what was lost is read again at the end.
                 self._log("A session was lost", reason=str(error), attempt=attempt)
-                delay = random.uniform(0.1, min(5.0, 0.2 * 2**attempt))  # noqa: S311
+                delay = pause_after(attempt)
                 if attempt >= self._limits.session_attempts or delay >= self._time_left():
                     return
                 self._stop.wait(delay)
