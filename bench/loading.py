@@ -32,6 +32,8 @@ TYPED = ROOT / "bench" / "datasets" / "typed.yaml"
 KEYED = ROOT / "bench" / "datasets" / "keyed.yaml"
 DEFINITIONS = [*(described["definition"] for described in describe([CUSTOMER, TYPED, KEYED])), *LEDGER]
 TABLES = tuple(str(definition["name"]) for definition in DEFINITIONS)
+IMPORTERS = ("importer", "checked")
+"""Methods that have one file, whatever the number of sessions."""
 BAD_SHARE = 0.005
 
 Numbers = dict[str, float]
@@ -108,7 +110,7 @@ class Bench:
 
         Args:
             method: One of worker.METHODS.
-            name: The file, or, for more than one session of any method but the importer, what split() made parts of.
+            name: The file, or, for more than one session of a method that has parts of it, what split() took.
             port: Another port than the server's, if any.
             descriptor: The dataset's descriptor.
             mode: The dataset's mode.
@@ -120,7 +122,7 @@ class Bench:
         Raises:
             SystemExit: It failed.
         """
-        names = part_names(name, 1 if method == "importer" else sessions)
+        names = part_names(name, 1 if method in IMPORTERS else sessions)
         self._query("SET FOREIGN_KEY_CHECKS = 0")
         for table in TABLES:
             self._query(f"TRUNCATE TABLE {table}")

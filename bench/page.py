@@ -227,6 +227,7 @@ def _sessions(results: Results) -> Table:
                 _goal(sessions["share_of_one"][key], 1.3 if number == 2 else None),
                 _goal(sessions["share_of_limit"][key], goal),
                 _goal(sessions["share_of_local"][key], None),
+                _goal(sessions["checked_share"][key], None),
                 f"{runs['importer']['cpu_microseconds_per_row']:.2f}",
                 f"{growth:.1f} (goal: {MEMORY_GOAL + MEMORY_GOAL_PER_SESSION * number})",
             ]
@@ -239,6 +240,7 @@ def _sessions(results: Results) -> Table:
         "/ 1 session",
         "/ limit",
         "/ LOCAL",
+        "checked / importer",
         "CPU µs/row",
     )
     return Table("sessions", f"one file, several sessions, {cores} cores", (*head, "MiB more than at first"), rows)

@@ -5,6 +5,8 @@ from typing import Any
 
 from bench.loading import BAD_SHARE, Bench, Options, medians_of, ratio_of, run_rounds
 
+METHODS = ("limit", "local", "importer", "checked")
+
 NETWORK_SESSIONS = (1, 2, 4, 8)
 """Numbers of sessions over a network, whatever the number of cores: a session that waits needs none."""
 
@@ -13,7 +15,8 @@ def compare_sessions(bench: Bench, options: Options) -> dict[str, Any]:
     """Run k sessions of the server, of a client that only sends and of the importer, in turn.
 
     The limit is k sessions of LOAD DATA INFILE, each with its part of one file; k sessions of LOAD DATA LOCAL stand
-    for importTable of MySQL Shell. The importer has the file in one piece, and rows that it has to reject.
+    for importTable of MySQL Shell. The importer has the file in one piece, and rows that it has to reject; checked, it
+    counts them before it loads anything.
     """
     # Long enough with all sessions, too.
     rows = options.rows * max(1, options.sessions[-1] // 2)
@@ -24,7 +27,7 @@ def compare_sessions(bench: Bench, options: Options) -> dict[str, Any]:
         bench.split("parts.csv", sessions)
         jobs |= {
             f"{method} {sessions}": {"method": method, "name": name, "sessions": sessions}
-            for method, name in (("limit", "parts.csv"), ("local", "parts.csv"), ("importer", "whole.csv"))
+            for method, name in zip(METHODS, ("parts.csv", "parts.csv", "whole.csv", "whole.csv"), strict=True)
         }
     rounds = run_rounds(bench, options, jobs)
     bench.remove("parts.csv")
@@ -36,6 +39,7 @@ def compare_sessions(bench: Bench, options: Options) -> dict[str, Any]:
         "medians": medians_of(rounds),
         "share_of_one": {k: ratio_of(rounds, f"importer {k}", "importer 1") for k in options.sessions},
         "share_of_limit": {k: ratio_of(rounds, f"importer {k}", f"limit {k}") for k in options.sessions},
+        "checked_share": {k: ratio_of(rounds, f"checked {k}", f"importer {k}") for k in options.sessions},
         "share_of_local": {k: ratio_of(rounds, f"importer {k}", f"local {k}") for k in options.sessions},
     }
 
