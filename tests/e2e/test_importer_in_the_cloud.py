@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ import pytest
 from tests.e2e.conftest import FUNCTION, GOOD, HEADER, TIMEOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.e2e.conftest import Stack
 
@@ -180,25 +180,14 @@ def test_a_function_that_is_killed_mid_file_resumes_after_its_last_commit(comple
     assert stored(complete, entry) == MANY
 
 
-@contextmanager
-def slow_rows(stack: Stack, seconds: float) -> Iterator[None]:
-    """Have each row of customer take at least so long, whatever the machine."""
-    stack.query(f"CREATE TRIGGER slow BEFORE INSERT ON customer FOR EACH ROW DO SLEEP({seconds})")
-    try:
-        yield
-    finally:
-        stack.query("DROP TRIGGER slow")
-
-
 def test_a_file_that_takes_longer_than_an_invocation_is_continued_by_the_next(complete: Stack) -> None:
-    rows = 100_000
-    # A quarter of the timeout is kept in reserve: the rows take more than twice what is left.
-    with complete.configured(Timeout=12), slow_rows(complete, 20 / rows):
-        put(complete, f"{RUN} long.csv", HEADER + GOOD * rows)
+    # A quarter of it is kept in reserve: no machine at hand comes near 800,000 rows a second, read twice.
+    with complete.configured(Timeout=5):
+        put(complete, f"{RUN} long.csv", HEADER + GOOD * MANY * 5)
         (entry,) = ended(complete, f"{RUN} long.csv")
     assert entry["attempts"] > 1
-    assert (entry["status"], entry["rows_loaded"]) == ("succeeded", rows)
-    assert stored(complete, entry) == rows
+    assert (entry["status"], entry["rows_loaded"]) == ("succeeded", MANY * 5)
+    assert stored(complete, entry) == MANY * 5
 
 
 def test_a_server_that_goes_away_mid_file_costs_nothing(complete: Stack) -> None:
