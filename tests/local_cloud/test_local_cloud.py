@@ -385,6 +385,12 @@ def test_an_instance_takes_ssh_and_reaches_packages_and_database(started: Cloud,
     first, second = addresses
     whoami = ssh(started, first, "sudo -n id -u && python3 --version")
     assert whoami.stdout.startswith("0\nPython 3."), whoami
+    machine = ssh(started, first, "cat /proc/1/comm && systemctl is-system-running --wait && systemctl is-active ssh")
+    assert machine.stdout == "systemd\nrunning\nactive\n", machine
+    # Whoever is root there cannot change the settings of this machine's kernel.
+    kernel = ssh(started, first, "sudo sh -c 'echo 7 > /proc/sys/kernel/panic'; ls /dev")
+    assert "Read-only file system" in kernel.stderr, kernel
+    assert not {"kmsg", "mem", "sda", "tty1", "vda"} & set(kernel.stdout.split()), kernel
     assert ssh(started, first, "true", user="root").returncode != 0
     reach = ssh(started, first, f"sudo apt-get update --quiet && bash -c '</dev/tcp/{database.host}/{database.port}'")
     assert reach.returncode == 0, reach
@@ -393,6 +399,18 @@ def test_an_instance_takes_ssh_and_reaches_packages_and_database(started: Cloud,
     ec2.terminate_instances(InstanceIds=ids)
     left = started.engine().containers.list(all=True, filters={"label": "instance_id"}, sparse=True)
     assert not [one for one in left if one.attrs["Labels"]["instance_id"] in ids]
+
+
+def test_where_the_engine_does_not_let_systemd_run_there_is_sshd_and_the_console_has_the_reason(started: Cloud) -> None:
+    prefix = f"localhost/{NAME}-{started.port}"
+    host = started.engine().containers.run(f"{prefix}/app-host:13", detach=True)
+    try:
+        reason = wait_for(lambda: re.search("may not run systemd, only sshd: (.+)", host.logs().decode()))
+        assert "mount" in reason[1], reason[1]
+        listens = "import socket; print(socket.create_connection(('127.0.0.1', 22), 5).recv(64))"
+        wait_for(lambda: re.search(b"SSH-2.0", host.exec_run(["python3", "-c", listens]).output))
+    finally:
+        host.remove(force=True)
 
 
 def test_a_port_that_another_cloud_uses_is_refused(started: Cloud) -> None:

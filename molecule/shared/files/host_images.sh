@@ -8,11 +8,21 @@ project=$1
 # Not a developer's own local cloud; the importer's tests build their images with the same port.
 port=4866
 
+# Images that another version of the role local_cloud has built are others.
+version_of() (
+    LC_ALL=C
+    cat "$project/roles/local_cloud/files/$1/"* | sha256sum | cut -c 1-12
+)
+wanted="$(version_of database)
+$(version_of app-host)"
+
 find_images() {
     for engine in podman docker; do
         command -v "$engine" > /dev/null || continue
         for prefix in localhost/local-cloud "localhost/local-cloud-$port"; do
-            if "$engine" image inspect "$prefix/mysql:8.0" "$prefix/app-host:13" > /dev/null 2>&1; then
+            found=$("$engine" image inspect --format '{{ index .Config.Labels "local_cloud_files" }}' \
+                "$prefix/mysql:8.0" "$prefix/app-host:13" 2> /dev/null) || continue
+            if [ "$found" = "$wanted" ]; then
                 echo "$engine $prefix"
                 return 0
             fi

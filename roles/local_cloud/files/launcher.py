@@ -3,8 +3,8 @@
 ministack takes its settings from the environment, passes its whole environment and its interpreter to the functions
 that it runs, and publishes the ports of its database containers on every interface of the machine. So this starts it
 with exactly the environment of a settings file, provides functions with boto3 and no other package, as AWS does, binds
-every published port to given addresses only, listens on loopback only, refuses what is not signed, and authorizes each
-call on the resources that it names.
+every published port to given addresses only, listens on loopback only, gives instances systemd, refuses what is not
+signed, and authorizes each call on the resources that it names.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 import authorization
 import console
 import gate
+import machines
 import strict
 from docker.models.containers import ContainerCollection
 from packaging.requirements import Requirement
@@ -145,6 +146,7 @@ def main(arguments: Sequence[str]) -> None:
         os.environ["AUTH"] = "true"
         authorization.install(Path(settings["authorizations"]))
     console.install()
+    machines.install()
     if settings["strict"] is not None:
         strict.install(Path(os.environ["TMPDIR"]) / "strict.jsonl", **settings["strict"])
     # Last: what it refuses is seen by none of the others.
