@@ -44,6 +44,7 @@ def test_the_application_reads_every_table_and_no_rejects() -> None:
         "v": ["SELECT"],
         "csv_import": ["SELECT"],
         "csv_import_range": ["SELECT"],
+        "csv_import_event": ["SELECT"],
     }
 
 

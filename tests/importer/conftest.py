@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,23 +20,28 @@ from mypy_boto3_s3 import S3Client
 from pymysql.cursors import Cursor
 
 from ansible_collections.csv_to_aurora.importer.plugins.filter.table_grants import table_grants
+from csv_importer import handler
 from csv_importer.aws import SelfInvocation
 from csv_importer.datasets import Dataset, Datasets
+from csv_importer.events import Source
 from csv_importer.feed import FeedConnection
 from csv_importer.handler import Handler, make_handler
 from csv_importer.importer import Importer
 from csv_importer.limits import DEFAULTS, Limits
 from csv_importer.mysql import MySqlDatabase
-from csv_importer.ports import Continuation, Credentials, ObjectStore
+from csv_importer.ports import Continuation, Credentials, ObjectStore, Topic
+from csv_importer.publisher import Publisher
 
 from .files import CUSTOMER, DESCRIPTOR
 from .mysql_server import MySqlServer, NoServerError
 from .schema_tables import TABLES as DEFINITIONS
 from .schema_tables import migrate
+from .topic import Subscribed
 
 SCHEMA = Path(__file__).parents[2] / "files" / "schema"
 TABLES = tuple(str(definition["name"]) for definition in DEFINITIONS)
 BUCKET = "importer-tests"
+SOURCE = Source("csv-to-aurora-stage", "stage")
 PASSWORD = "a password, with 'quotes'"
 
 _numbers = itertools.count(1)
@@ -85,10 +91,14 @@ class Database:
     ) -> Importer:
         """Make an importer that does not sleep."""
         limits = options.get("limits", self.limits)
+        topic: Topic | None = options.pop("topic", None)
         # Under any key: which dataset an object belongs to is a matter of other tests.
         datasets = Datasets((replace(options.pop("dataset", CUSTOMER), key_prefix=""),))
         settings: dict[str, Any] = {
-            "database": MySqlDatabase(self, self.server.ca_file, request_id, limits=limits, connect=connect),
+            "database": MySqlDatabase(
+                self, self.server.ca_file, request_id, limits=limits, events=topic is not None, connect=connect
+            ),
+            "publisher": Publisher(topic, SOURCE, self._log) if topic else None,
             "time_left": lambda: 60.0,
             "log": self._log,
             "limits": limits,
@@ -119,6 +129,10 @@ class Database:
         with self.admin.cursor(pymysql.cursors.DictCursor) as cursor:
             cursor.execute("SELECT * FROM csv_import ORDER BY id")
             return list(cursor.fetchall())
+
+    def pending(self) -> list[int]:
+        """Return the imports whose events are not published yet, oldest first."""
+        return [import_id for (import_id,) in self.query("SELECT import_id FROM csv_import_event ORDER BY id")]
 
     @contextmanager
     def bulk_loading(self, *, allowed: bool) -> Iterator[None]:
@@ -267,6 +281,12 @@ class Invoke:
     def __call__(self, *records: dict[str, Any], milliseconds: int = 60_000, **more: Any) -> dict[str, Any]:
         return self._handle({"Records": list(records), **more}, Context(milliseconds))  # type: ignore[arg-type]
 
+    def check(self) -> dict[str, Any]:
+        """Call it as the schedule does; return what it has found."""
+        answer = self._handle({"check": True}, Context())  # type: ignore[arg-type]
+        found: dict[str, Any] = answer["check"]
+        return found
+
     def _continue(self, function: str) -> Continuation:
         return self.continuation(function)
 
@@ -286,6 +306,39 @@ def invoke(
     monkeypatch.setenv("DATASETS_FILE", str(datasets_file))
     yield Invoke(limits)
     secrets.delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
+
+
+@pytest.fixture
+def topic(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Subscribed]:
+    """A topic with a queue, which the function publishes to."""
+    sns, sqs = boto3.client("sns"), boto3.client("sqs")
+    del cloud
+    arn = sns.create_topic(Name="csv-to-aurora-stage-events")["TopicArn"]
+    queue = sqs.create_queue(QueueName="events")["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue_arn)
+    monkeypatch.setenv("EVENTS_TOPIC_ARN", arn)
+    monkeypatch.setenv("STACK_NAME", SOURCE.stack)
+    monkeypatch.setenv("ENVIRONMENT_NAME", SOURCE.environment)
+    yield Subscribed(arn, queue)
+    sns.delete_topic(TopicArn=arn)
+    sqs.delete_queue(QueueUrl=queue)
+
+
+@pytest.fixture
+def lines() -> Iterator[list[dict[str, Any]]]:
+    """The lines of the log, parsed."""
+    found: list[dict[str, Any]] = []
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append(json.loads(formatter.format(record)))
+
+    formatter = handler.logger.registered_formatter
+    collect = Collect()
+    handler.logger._logger.addHandler(collect)
+    yield found
+    handler.logger._logger.removeHandler(collect)
 
 
 def secret_of(database: Database) -> dict[str, Any]:

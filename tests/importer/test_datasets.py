@@ -148,13 +148,25 @@ def test_each_file_s_errors_are_told_at_once(tmp_path: Path, capsys: pytest.Capt
         (
             {**described({"name": "a"}), "name": "csv_import"},
             "name",
-            "none of csv_import, csv_import_range, csv_import_reject",
+            "none of csv_import, csv_import_range, csv_import_reject, csv_import_event",
         ),
         ({**described({"name": "a"}), "csvToAurora:table": "T"}, "csvToAurora:table", "no name for a table"),
         ({**described({"name": "a"}), "csvToAurora:keyPrefix": 1}, "csvToAurora:keyPrefix", "a text"),
         ({**described({"name": "a"}), "csvToAurora:mode": "merge"}, "csvToAurora:mode", '"upsert"'),
         ({**described({"name": "a"}), "csvToAurora:idType": "tinyint"}, "csvToAurora:idType", '"bigint"'),
         ({**described({"name": "a"}), "csvToAurora:importId": 1}, "csvToAurora:importId", "true or false"),
+        *(
+            ({**described({"name": "a"}), "csvToAurora:expectedEvery": text}, "csvToAurora:expectedEvery", "PT6H, P1D")
+            for text in ("6 hours", "P", "PT", "P1M", "P1DT", "PT0M", "P0W", "-P1D", "P1.5D", "P\u0661D", "", 6)
+        ),
+        *(
+            (
+                {**described({"name": "a"}), "csvToAurora:alarmRejectRatio": ratio},
+                "csvToAurora:alarmRejectRatio",
+                "0 to 1",
+            )
+            for ratio in (-0.1, 1.1, "0.1", True, None)
+        ),
         ({**described(), "data": []}, "data", "allowed: "),
         ({**described({"name": "a"}), "encoding": "utf-16"}, "encoding", "allowed: UTF-8, US-ASCII, ISO-8859-1"),
         ({**described({"name": "a"}), "encoding": "shift_jis"}, "encoding", "allowed: UTF-8"),

@@ -1,7 +1,6 @@
 """Events, as Lambda delivers them: S3 over HTTP, a real database."""
 
 import json
-import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -417,22 +416,6 @@ def test_a_password_rotated_between_invocations_is_fetched_again(
 
 
 # Logs and metrics
-
-
-@pytest.fixture
-def lines() -> Iterator[list[dict[str, Any]]]:
-    """The lines of the log, parsed."""
-    found: list[dict[str, Any]] = []
-
-    class Collect(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            found.append(json.loads(formatter.format(record)))
-
-    formatter = handler.logger.registered_formatter
-    collect = Collect()
-    handler.logger._logger.addHandler(collect)
-    yield found
-    handler.logger._logger.removeHandler(collect)
 
 
 def test_logs_hold_what_happened_and_no_personal_data(

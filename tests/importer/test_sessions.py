@@ -272,7 +272,7 @@ def test_two_sessions_never_have_the_same_attempt(database: Database) -> None:
                 super()._begin_again(entry, checking=checking)
                 claimed.append(second.claim(replay=False, checking=False))
 
-        slow = Slow(first._connection, version_of(), CUSTOMER, "request-1", SMALL)
+        slow = Slow(first._connection, version_of(), CUSTOMER, "request-1", limits=SMALL, events=False)
         with pytest.raises(TransientError, match="changed by another session"):
             slow.claim(replay=False, checking=False)
     assert [entry.attempts for entry in claimed] == [3]

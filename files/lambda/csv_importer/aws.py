@@ -1,10 +1,12 @@
 """The bucket, the secret, IAM authentication tokens and the function itself, through boto3."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import boto3
 from botocore.config import Config
@@ -13,7 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from csv_importer.errors import ConfigurationError, FileRefused, TransientError
 from csv_importer.objects import ObjectVersion
-from csv_importer.ports import Credentials, Secrets
+from csv_importer.ports import Credentials, Message, Published, Secrets
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -22,8 +24,23 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef, HeadObjectRequestTypeDef
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
+    class _Sns(Protocol):
+        """What is used of the client of SNS."""
+
+        def publish_batch(self, *, TopicArn: str, PublishBatchRequestEntries: Sequence[object]) -> dict[str, Any]: ...  # noqa: N803
+
+
 CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 4})
 """Short enough that an unreachable network is noticed before an invocation's time is up."""
+
+TOPIC_CONFIG = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 1})
+"""An import waits for the topic: for as long as this, and once."""
+
+TOPIC_PAUSE = 60.0
+"""Seconds for which imports leave a topic alone that has refused."""
+
+TOPIC_BYTES = 256 * 1024
+"""Bytes of the messages that SNS takes at once: https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html."""
 
 REOPENINGS = 5
 """How often in a row a broken stream is resumed at its offset."""
@@ -269,6 +286,84 @@ class SelfInvocation:
             raise TransientError(f"the function could not be invoked to continue ({code})") from error
         except BotoCoreError as error:
             raise TransientError(f"Lambda does not answer ({type(error).__name__})") from error
+
+
+class SnsTopic:
+    """A topic of SNS: see ports.Topic."""
+
+    def __init__(self, arn: str, client: "_Sns | None" = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """Use a client, or one with the environment's settings, created when it is needed: that takes a while.
+
+        Args:
+            arn: The topic.
+            client: The client.
+            clock: Seconds, from any start.
+        """
+        self.name = arn
+        self._client = client
+        self._clock = clock
+        self._pauses_until = -math.inf
+
+    @property
+    def pausing(self) -> bool:
+        """Whether it has refused, or not answered, shortly before: see ports.Topic."""
+        return self._clock() < self._pauses_until
+
+    def publish(self, messages: Sequence[Message]) -> Published:
+        """Publish messages: see ports.Topic."""
+        accepted: list[str] = []
+        for some in _within(messages, TOPIC_BYTES):
+            try:
+                now, reason = self._publish(some)
+            except ClientError as error:
+                about = error.response.get("Error", {})
+                now, reason = [], f"SNS refuses: {about.get('Code', '')}: {about.get('Message', '')}"
+            except BotoCoreError as error:
+                now, reason = [], f"SNS does not answer ({type(error).__name__})"
+            accepted += now
+            if reason:
+                self._pauses_until = self._clock() + TOPIC_PAUSE
+                return Published(accepted, reason)
+        return Published(accepted)
+
+    def _publish(self, messages: Sequence[Message]) -> tuple[list[str], str | None]:
+        """Publish messages in one call; return the ids of those that are accepted, and why others are not."""
+        if self._client is None:
+            # arn:partition:sns:region:account:name, which may be of another region than the function.
+            region = (self.name.split(":") + [""] * 4)[3] or None
+            self._client = cast("_Sns", boto3.client("sns", region_name=region, config=TOPIC_CONFIG))
+        response = self._client.publish_batch(
+            TopicArn=self.name,
+            PublishBatchRequestEntries=[
+                {
+                    "Id": message.id,
+                    "Subject": message.subject,
+                    "Message": message.body,
+                    "MessageStructure": "json",
+                    "MessageAttributes": {
+                        name: {"DataType": "String", "StringValue": value} for name, value in message.attributes.items()
+                    },
+                }
+                for message in messages
+            ],
+        )
+        failed = response.get("Failed", [])
+        reason = f"SNS refuses: {failed[0].get('Code', '')}: {failed[0].get('Message', '')}" if failed else None
+        return [each["Id"] for each in response.get("Successful", [])], reason
+
+
+def _within(messages: Sequence[Message], most: int) -> Iterator[Sequence[Message]]:
+    """Split messages, so that what is published at once is no larger than SNS takes."""
+    some: list[Message] = []
+    left = most
+    for message in messages:
+        if some and message.size > left:
+            yield some
+            some, left = [], most
+        some.append(message)
+        left -= message.size
+    if some:
+        yield some
 
 
 class _PastTheEnd(Exception):

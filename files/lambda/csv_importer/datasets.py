@@ -4,6 +4,7 @@ A descriptor is a Data Resource (https://datapackage.org/standard/data-resource/
 custom properties. What is not supported is an error that names it; what only describes is carried and not used.
 """
 
+import datetime as dt
 import json
 import operator
 import re
@@ -31,8 +32,11 @@ IMPORT_ID_COLUMN = "import_id"
 IMPORT_ID_TYPE = "bigint unsigned"
 """Its type, which is that of the ledger's ids."""
 
-LEDGER_TABLES = ("csv_import", "csv_import_range", "csv_import_reject")
+LEDGER_TABLES = ("csv_import", "csv_import_range", "csv_import_reject", "csv_import_event")
 """Tables that are the importer's own."""
+
+ALARM_REJECT_RATIO = 0.1
+"""The share of rejects above which somebody should look at a file, unless its dataset has another one."""
 
 NAMESPACE = "csvToAurora:"
 """What custom properties begin with."""
@@ -40,6 +44,9 @@ NAMESPACE = "csvToAurora:"
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,63}")
 _DATASET_NAME = re.compile("[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 _ALLOWANCE = re.compile("copy|(?:drop|narrow|retype):[A-Za-z0-9_$]{1,64}")
+# Of ISO 8601's durations those that always last the same. Months and years do not.
+_NUMBER = "([0-9]{1,4})"
+_PERIOD = re.compile(f"P(?=.)(?:{_NUMBER}W|(?:{_NUMBER}D)?(?:T(?=.)(?:{_NUMBER}H)?(?:{_NUMBER}M)?)?)")
 _OWN_COLUMNS = ("id", IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, "created_at")
 _ALIASES = f"{NAMESPACE}aliases"
 _BOOLEANS = (True, False)
@@ -47,7 +54,13 @@ _ID_TYPES = ("bigint", "bigint unsigned", "int", "int unsigned")
 
 _DESCRIBING = {"title", "description", "homepage", "sources", "licenses", "$schema"}
 _RESOURCE = {"name", "path", "type", "format", "mediatype", "encoding", "dialect", "schema"}
-_CUSTOM = {f"{NAMESPACE}{name}" for name in ("table", "keyPrefix", "mode", "idType", "importId", "fileOrder", "allow")}
+_CUSTOM = {
+    f"{NAMESPACE}{name}"
+    for name in (
+        *("table", "keyPrefix", "mode", "idType", "importId", "fileOrder", "allow"),
+        *("expectedEvery", "alarmRejectRatio"),
+    )
+}
 _SCHEMA = {"fields", "fieldsMatch", "missingValues", "primaryKey", "uniqueKeys"}
 _FIELD_DESCRIBING = {"title", "description", "example", "rdfType", "categoriesOrdered"}
 _BOUNDS: Mapping[str, tuple[Callable[[Any, Any], bool], str]] = {
@@ -123,6 +136,8 @@ class Dataset:
         encoding: The encoding of its files.
         headers: The place of a column by each name that a header may have for it, without regard to case.
         allow: The changes of its table that are refused otherwise, such as copy or drop:COLUMN.
+        expected_every: How long after a file the next one is overdue; None where that is not known.
+        alarm_reject_ratio: The share of rejects above which somebody should look at a file, 0 to 1.
     """
 
     name: str
@@ -139,6 +154,8 @@ class Dataset:
     encoding: Encoding = UTF8
     headers: Mapping[str, int] = field(default_factory=dict)
     allow: tuple[str, ...] = ()
+    expected_every: dt.timedelta | None = None
+    alarm_reject_ratio: float = ALARM_REJECT_RATIO
 
     @property
     def staged(self) -> bool:
@@ -266,7 +283,35 @@ def _of_custom(dataset: Dataset, descriptor: Descriptor) -> Dataset:
         import_id=import_id,
         file_order=descriptor.get(f"{NAMESPACE}fileOrder", dataset.file_order),
         allow=tuple(allow),
+        expected_every=_period(descriptor),
+        alarm_reject_ratio=_alarm_ratio(descriptor),
     )
+
+
+def _period(descriptor: Descriptor) -> dt.timedelta | None:
+    """Read how often files are expected."""
+    name = f"{NAMESPACE}expectedEvery"
+    if name not in descriptor:
+        return None
+    text = descriptor[name]
+    found = _PERIOD.fullmatch(text) if isinstance(text, str) else None
+    weeks, days, hours, minutes = (int(number or 0) for number in found.groups()) if found else (0, 0, 0, 0)
+    period = dt.timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes)
+    if not period:
+        raise DescriptorError(
+            (name,),
+            f"{text!r} is no duration of weeks, or of days, hours and minutes, as ISO 8601 writes it: P1W, PT6H, P1D",
+        )
+    return period
+
+
+def _alarm_ratio(descriptor: Descriptor) -> float:
+    """Read the share of rejects above which somebody should look at a file."""
+    name = f"{NAMESPACE}alarmRejectRatio"
+    ratio = descriptor.get(name, ALARM_REJECT_RATIO)
+    if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 <= ratio <= 1:
+        raise DescriptorError((name,), "it has to be a number from 0 to 1")
+    return float(ratio)
 
 
 def _written(descriptor: Descriptor) -> tuple[Encoding, Dialect]:

@@ -10,14 +10,16 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from csv_importer.aws import S3Store, SecretsManager, SelfInvocation, TokenSecrets
+from csv_importer.aws import S3Store, SecretsManager, SelfInvocation, SnsTopic, TokenSecrets
+from csv_importer.check import Check
 from csv_importer.datasets import Datasets
 from csv_importer.errors import ConfigurationError, ImporterError, TransientError
 from csv_importer.importer import Importer, Outcome, Result
 from csv_importer.limits import DEFAULTS, Limits
 from csv_importer.mysql import MySqlDatabase
 from csv_importer.objects import Json, ObjectVersion, object_version_of, records_of
-from csv_importer.ports import Continuation, ObjectStore, Secrets
+from csv_importer.ports import Continuation, ObjectStore, Secrets, Topic
+from csv_importer.publisher import Publisher
 from csv_importer.settings import Settings
 
 RESERVE_SECONDS = 15.0
@@ -38,6 +40,13 @@ _UNITS = {
     "ImportsSucceeded": MetricUnit.Count,
     "ImportsFailed": MetricUnit.Count,
     "ImportErrors": MetricUnit.Count,
+    "ImportsWithManyRejects": MetricUnit.Count,
+    "EventsRefused": MetricUnit.Count,
+    "EventsPending": MetricUnit.Count,
+    "DatasetsOverdue": MetricUnit.Count,
+    "ImportsWithoutProgress": MetricUnit.Count,
+    "IdentifiersUsed": MetricUnit.Percent,
+    "CheckErrors": MetricUnit.Count,
     "Duration": MetricUnit.Seconds,
 }
 
@@ -64,11 +73,11 @@ def make_handler(limits: Limits = DEFAULTS, continuation: Callable[[str], Contin
 
         Args:
             event: The event. In addition to S3's Records it may hold "replay": true, which runs failed imports
-                again.
+                again. With "check": true it is the one of the schedule: see csv_importer.check.
             context: The invocation.
 
         Returns:
-            The result of each import, under "imports".
+            The result of each import, under "imports"; what a check has found, under "check".
 
         Raises:
             EventFailed: For at least one file an error outlasted this invocation. What is done is not repeated.
@@ -86,6 +95,7 @@ class _Clients:
     datasets: Datasets
     store: ObjectStore
     secrets: Secrets
+    topic: Topic | None
 
     @classmethod
     def of(cls, settings: Settings) -> "_Clients":
@@ -98,7 +108,14 @@ class _Clients:
         secret = SecretsManager(settings.secret_id, with_password=not settings.iam_login)
         # A client that signs tokens takes a while to load: only where they are used.
         secrets = TokenSecrets(secret) if settings.iam_login else secret
-        return cls(settings, datasets, S3Store(), secrets)
+        topic = SnsTopic(settings.topic) if settings.topic else None
+        return cls(settings, datasets, S3Store(), secrets, topic)
+
+    def publisher(self, *, at_any_time: bool = False) -> Publisher | None:
+        """Return what publishes events in one invocation; None where there is no topic."""
+        if self.topic is None:
+            return None
+        return Publisher(self.topic, self.settings.source, logger.warning, at_any_time=at_any_time)
 
 
 class _Function:
@@ -110,7 +127,9 @@ class _Function:
         self._clients: _Clients | None = None
 
     def handle(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-        """Import the files that an event names."""
+        """Import the files that an event names, or check."""
+        if event.get("check") is True:
+            return self._check(context)
         records = records_of(event)
         if not records:
             logger.info("Nothing to import: the event has no records")
@@ -123,6 +142,44 @@ class _Function:
         finally:
             if metrics.metric_set:
                 metrics.flush_metrics()
+
+    def _check(self, context: LambdaContext) -> dict[str, Any]:
+        """Publish what is pending, and report what is found.
+
+        No error is raised: the schedule comes again, and a check is nothing for the dead-letter queue.
+        """
+        try:
+            clients = self._checked_clients()
+            until = _end_of(context)
+            publisher = clients.publisher(at_any_time=True)
+            settings = clients.settings
+            database = MySqlDatabase(clients.secrets, settings.ca_file, context.aws_request_id, limits=self._limits)
+            check = Check(
+                datasets=clients.datasets,
+                source=settings.source,
+                progress_timeout=settings.progress_timeout,
+                publisher=publisher,
+                time_left=lambda: until - time.monotonic(),
+                warn=logger.warning,
+            )
+            findings = check.run(database.ledger())
+        except ImporterError as error:
+            values: dict[str, float] = {"CheckErrors": 1}
+            logger.error("Check interrupted", reason=str(error), error=type(error).__name__)  # noqa: TRY400
+        else:
+            values = {
+                "CheckErrors": 0,
+                "EventsPending": findings.events_pending,
+                "EventsRefused": publisher.refused if publisher else 0,
+                "DatasetsOverdue": findings.datasets_overdue,
+                "ImportsWithoutProgress": findings.imports_without_progress,
+                "IdentifiersUsed": round(findings.identifiers_used, 3),
+            }
+            logger.info("Check completed", found=values)
+        for name, value in values.items():
+            metrics.add_metric(name, _UNITS[name], value)
+        metrics.flush_metrics()
+        return {"check": values}
 
     def _checked_clients(self) -> _Clients:
         """Return the clients for the settings of now."""
@@ -143,21 +200,28 @@ class _Invocation:
     def __init__(
         self, clients: _Clients, context: LambdaContext, limits: Limits, continuation: Continuation, *, replay: bool
     ) -> None:
-        remaining = context.get_remaining_time_in_millis() / 1000
-        self._until = time.monotonic() + remaining - min(RESERVE_SECONDS, remaining * RESERVE_SHARE)
+        self._until = _end_of(context)
+        self._publisher = clients.publisher()
         self._bucket = clients.settings.bucket
         self._continuation = continuation
         self._replay = replay
         self._importer = Importer(
             datasets=clients.datasets,
             store=clients.store,
-            database=MySqlDatabase(clients.secrets, clients.settings.ca_file, context.aws_request_id, limits=limits),
+            database=MySqlDatabase(
+                clients.secrets,
+                clients.settings.ca_file,
+                context.aws_request_id,
+                limits=limits,
+                events=clients.topic is not None,
+            ),
             time_left=self._time_left,
             log=logger.info,
             max_reject_ratio=clients.settings.max_reject_ratio,
             max_kept_rejects=clients.settings.max_kept_rejects,
             reject_retention_days=clients.settings.reject_retention_days,
             sessions=clients.settings.sessions,
+            publisher=self._publisher,
             limits=limits,
         )
 
@@ -191,6 +255,8 @@ class _Invocation:
                 left.append(record)
                 unfinished.append(outcome.version)
             imports.append(_report(outcome))
+        if self._publisher and self._publisher.refused:
+            metrics.add_metric("EventsRefused", MetricUnit.Count, self._publisher.refused)
         if left:
             try:
                 self._continuation.send({"Records": left, "replay": self._replay})
@@ -213,6 +279,7 @@ class _Invocation:
             "RowsRejected": outcome.added.rejected,
             "ImportsSucceeded": int(outcome.result is Result.SUCCEEDED),
             "ImportsFailed": int(outcome.result is Result.FAILED),
+            "ImportsWithManyRejects": int(outcome.result in (Result.SUCCEEDED, Result.FAILED) and outcome.many_rejects),
             "Duration": seconds,
         }
         for name, value in values.items():
@@ -220,6 +287,12 @@ class _Invocation:
         log = logger.error if outcome.result is Result.FAILED else logger.info
         log("Import " + outcome.result.value, seconds=round(seconds, 3), **_report(outcome))
         return outcome
+
+
+def _end_of(context: LambdaContext) -> float:
+    """Return at which time of time.monotonic work has to end."""
+    remaining = context.get_remaining_time_in_millis() / 1000
+    return time.monotonic() + remaining - min(RESERVE_SECONDS, remaining * RESERVE_SHARE)
 
 
 def _report(outcome: Outcome) -> dict[str, Any]:
@@ -237,6 +310,7 @@ def _report(outcome: Outcome) -> dict[str, Any]:
         "rows_rejected": counts.rejected,
         "rows_blank": counts.blank,
         "rejects_kept": outcome.rejects_kept,
+        "many_rejects": outcome.many_rejects,
         "reason": outcome.entry.reason,
     }
 

@@ -19,6 +19,7 @@ from csv_importer.errors import (
     TooManyConnections,
     TransientError,
 )
+from csv_importer.events import has_many_rejects
 from csv_importer.fields import Column
 from csv_importer.headers import Header, read_header
 from csv_importer.limits import DEFAULTS, Limits, pause_after
@@ -39,10 +40,14 @@ from csv_importer.ports import (
     Status,
     Superseded,
 )
+from csv_importer.publisher import Publisher
 from csv_importer.sessions import Content, Gaps, Job, SideBySide
 from csv_importer.settings import MAX_KEPT_REJECTS
 
 NOTHING = Counts()
+
+BATCHES = 2
+"""Batches of events that an import publishes: its own event, and what earlier ones have left."""
 
 NO_BLOCK = "the time of the invocation was up before a block of the file had arrived"
 
@@ -72,6 +77,7 @@ class Outcome:
         version: The object version, under the bucket's own id.
         entry: The ledger's row afterwards.
         rejects_kept: How many of its rejects are kept.
+        many_rejects: Whether so many rows were rejected, or all, that somebody should look at it.
         added: What this run itself stored and counted.
     """
 
@@ -79,6 +85,7 @@ class Outcome:
     version: ObjectVersion
     entry: Entry
     rejects_kept: int
+    many_rejects: bool = False
     added: Counts = NOTHING
 
 
@@ -97,6 +104,7 @@ class Importer:
         max_reject_ratio: float | None = None,
         max_kept_rejects: int = MAX_KEPT_REJECTS,
         reject_retention_days: int = 0,
+        publisher: Publisher | None = None,
         limits: Limits = DEFAULTS,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -112,6 +120,7 @@ class Importer:
             max_reject_ratio: The highest share of rows that may be rejected, 0 to 1; None for any.
             max_kept_rejects: How many rejects of an import are kept, the first ones; the others are counted.
             reject_retention_days: Days after which rejects are deleted; 0 keeps them.
+            publisher: Publishes events; None where there is no topic.
             limits: Sizes and times.
             sleep: Waits for some seconds.
         """
@@ -123,6 +132,7 @@ class Importer:
         self._sessions = sessions
         self._accepted = _Accepted(max_reject_ratio, max_kept_rejects)
         self._retention_days = reject_retention_days
+        self._publisher = publisher
         self._limits = limits
         self._sleep = sleep
 
@@ -178,6 +188,8 @@ class Importer:
             if not session.locked:
                 self._log("Importing without the lock: whoever holds it shows no progress")
             outcome = run.resume(session, version, replay=replay)
+            if self._publisher and outcome.entry.status.ended:
+                self._publisher.publish(session.outbox, BATCHES, self._time_left)
             if self._retention_days and outcome.entry.status.ended:
                 self._forget(session)
             return outcome
@@ -359,7 +371,8 @@ class _Run:
         return self._outcome(result, version, work.entry)
 
     def _outcome(self, result: Result, version: ObjectVersion, entry: Entry) -> Outcome:
-        return Outcome(result, version, entry, self._accepted.kept(entry), self._added)
+        many = has_many_rejects(entry.total, self._dataset)
+        return Outcome(result, version, entry, self._accepted.kept(entry), many, self._added)
 
     def _dataset_of(self, entry: Entry) -> Dataset:
         """Return the dataset that the import belongs to.

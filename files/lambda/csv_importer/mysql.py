@@ -17,9 +17,11 @@ from csv_importer.datasets import IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, IMPORT_I
 from csv_importer.errors import ConfigurationError, TransientError
 from csv_importer.feed import FEED_NAME, FeedConnection
 from csv_importer.fields import Column
+from csv_importer.ledger import MySqlLedger
 from csv_importer.limits import DEFAULTS, Limits
-from csv_importer.mysql_errors import DUPLICATE, LOGIN_REFUSED, MIGRATION, code_of, translated
+from csv_importer.mysql_errors import DUPLICATE, LOGIN_REFUSED, MIGRATION, code_of, transaction, translated
 from csv_importer.objects import IMPORT_FILE_LENGTH, ObjectVersion
+from csv_importer.outbox import MySqlOutbox, add_event
 from csv_importer.parsing import Block, Position, Reject
 from csv_importer.ports import (
     Counts,
@@ -68,13 +70,14 @@ _SAME_KEY = (
 class MySqlDatabase:
     """The cluster's writer, with the importer's user."""
 
-    def __init__(  # noqa: PLR0913 - three by name
+    def __init__(  # noqa: PLR0913 - four by name
         self,
         secrets: Secrets,
         ca_file: Path,
         request_id: str,
         *,
         limits: Limits = DEFAULTS,
+        events: bool = False,
         clock: Callable[[], float] = time.monotonic,
         connect: Callable[..., FeedConnection] = FeedConnection,
     ) -> None:
@@ -85,6 +88,7 @@ class MySqlDatabase:
             ca_file: The CA certificates that the server's certificate is verified with, PEM.
             request_id: The invocation, for the ledger.
             limits: Sizes and times.
+            events: Whether an import that ends puts its event into the outbox.
             clock: Seconds, from any start.
             connect: Connects, with the options of FeedConnection.
         """
@@ -92,6 +96,7 @@ class MySqlDatabase:
         self._ca_file = ca_file
         self._request_id = request_id
         self._limits = limits
+        self._events = events
         self._clock = clock
         self._connect = connect
         # By object version: the id of the import, and the number of the attempt that this invocation has begun.
@@ -102,7 +107,9 @@ class MySqlDatabase:
         """Connect and take the lock of an object version: see ports.Database."""
         connection, lock_key = self._logged_in()
         try:
-            session = MySqlSession(connection, version, dataset, self._request_id, self._limits)
+            session = MySqlSession(
+                connection, version, dataset, self._request_id, limits=self._limits, events=self._events
+            )
             session.prepare(lock_key)
             held = session.lock(lock_name(version, lock_key), timeout, self._clock)
             try:
@@ -120,7 +127,22 @@ class MySqlDatabase:
         """Connect once more: see ports.Database."""
         connection, _ = self._logged_in()
         try:
-            yield MySqlSession(connection, version, dataset, self._request_id, self._limits)
+            yield MySqlSession(connection, version, dataset, self._request_id, limits=self._limits, events=self._events)
+        finally:
+            with _quietly():
+                connection.close()
+
+    @contextmanager
+    def ledger(self) -> Iterator[MySqlLedger]:
+        """Connect for what concerns all imports.
+
+        Raises:
+            TransientError: The database cannot be reached or used now.
+            ConfigurationError: The secret, the certificate or the user is wrong.
+        """
+        connection, _ = self._logged_in()
+        try:
+            yield MySqlLedger(connection)
         finally:
             with _quietly():
                 connection.close()
@@ -234,13 +256,15 @@ def _secret_name(what: str, key: str) -> str:
 class MySqlSession:
     """A connection for one object version: see ports.Session."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - two by name
         self,
         connection: FeedConnection,
         version: ObjectVersion,
         dataset: Dataset | None,
         request_id: str,
+        *,
         limits: Limits,
+        events: bool,
     ) -> None:
         """Wrap a connection.
 
@@ -250,12 +274,14 @@ class MySqlSession:
             dataset: The dataset that it belongs to; None where none takes it, so that only the ledger is written.
             request_id: The invocation, for the ledger.
             limits: Sizes.
+            events: Whether an import that ends puts its event into the outbox.
         """
         self._connection = connection
         self._version = version
         self._dataset = dataset
         self._request_id = request_id
         self._limits = limits
+        self._events = events
         self._lock_key = ""
         self.locked = False
         # The id of the import, and the number of the attempt that claim has begun.
@@ -281,6 +307,11 @@ class MySqlSession:
         if self._required.staged:
             return self._staged(_RowFill(self._connection, self._limits.insert_rows))
         return MultiRowInsert(self._connection, self._table, self._limits.insert_rows)
+
+    @property
+    def outbox(self) -> MySqlOutbox:
+        """The outbox: see ports.Session."""
+        return MySqlOutbox(self._connection)
 
     def _staged[T](self, fill: Fill[T]) -> Staged[T]:
         return Staged(self._connection, self._required, self._types(), fill, self._limits.batch_rejects)
@@ -501,17 +532,8 @@ class MySqlSession:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit at the end; roll back on an exception: see ports.Session."""
-        with translated():
-            self._connection.begin()
-        try:
+        with transaction(self._connection):
             yield
-            with translated():
-                self._connection.commit()
-        except BaseException:
-            # A connection that cannot roll back is closed by the server, which rolls back too.
-            with _quietly():
-                self._connection.rollback()
-            raise
 
     def reject(self, entry: Entry, rejects: Sequence[Reject]) -> None:
         """Store rejects: see ports.Session."""
@@ -546,6 +568,7 @@ class MySqlSession:
 
     def advance(self, before: Entry, after: Entry) -> None:
         """Store progress: see ports.Session."""
+        reason = after.reason and after.reason[:REASON_LENGTH]
         with translated(), self._connection.cursor() as cursor:
             found = cursor.execute(
                 "UPDATE csv_import SET status = %s, byte_offset = %s, line_number = %s, rows_read = %s,"
@@ -561,7 +584,7 @@ class MySqlSession:
                     after.counts.blank,
                     after.size,
                     self._request_id,
-                    after.reason and after.reason[:REASON_LENGTH],
+                    reason,
                     after.status.ended,
                     before.import_id,
                     before.attempts,
@@ -579,6 +602,8 @@ class MySqlSession:
                 [(before.import_id, offset) for offset in gone],
             )
             self._add_ranges(cursor, before, new)
+            if self._events and after.status.ended:
+                add_event(cursor, self._version, replace(after, reason=reason), self._dataset)
 
     def record(self, entry: Entry, ranges: Sequence[Range]) -> None:
         """Store what is imported beyond the position: see ports.Session."""

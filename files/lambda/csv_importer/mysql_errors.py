@@ -2,12 +2,12 @@
 
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pymysql
 
 from csv_importer.errors import ConfigurationError, Contended, FileRefused, TooManyConnections, TransientError
-from csv_importer.feed import TOO_LARGE
+from csv_importer.feed import TOO_LARGE, FeedConnection
 from csv_importer.ports import RowsAltered
 
 _TRANSIENT = {
@@ -104,6 +104,22 @@ def translated() -> Iterator[None]:
         raise ConfigurationError(f"the database refuses: {text} (MySQL error {code})") from error
     except OSError as error:
         raise TransientError(f"the connection was lost ({type(error).__name__})") from error
+
+
+@contextmanager
+def transaction(connection: FeedConnection) -> Iterator[None]:
+    """Commit at the end; roll back on an exception."""
+    with translated():
+        connection.begin()
+    try:
+        yield
+        with translated():
+            connection.commit()
+    except BaseException:
+        # A connection that cannot roll back is closed by the server, which rolls back too.
+        with suppress(pymysql.MySQLError, OSError):
+            connection.rollback()
+        raise
 
 
 def code_of(error: BaseException | None) -> int:

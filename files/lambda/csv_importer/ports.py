@@ -1,6 +1,6 @@
 """What the importer needs of the outside world."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -259,6 +259,75 @@ class Superseded(Exception):
         super().__init__(f"superseded by import {import_id}")
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of a topic.
+
+    Attributes:
+        id: The event's id.
+        subject: The subject of a mail.
+        body: JSON with the text for each protocol: default and email.
+        attributes: What subscribers may filter by.
+    """
+
+    id: str
+    subject: str
+    body: str
+    attributes: Mapping[str, str]
+
+    @property
+    def size(self) -> int:
+        """Its bytes, as the limit of SNS counts them, and a few more."""
+        texts = (self.subject, self.body, *self.attributes, *self.attributes.values())
+        return sum(len(text.encode()) for text in texts) + 100
+
+
+class Published(NamedTuple):
+    """What a topic has taken.
+
+    Attributes:
+        accepted: The ids of the messages that it has taken.
+        reason: Why it has not taken the others; None where it has taken all.
+    """
+
+    accepted: Collection[str]
+    reason: str | None = None
+
+
+class Topic(Protocol):
+    """Where events are published."""
+
+    @property
+    def name(self) -> str:
+        """Which topic it is."""
+
+    @property
+    def pausing(self) -> bool:
+        """Whether it has refused, or not answered, shortly before."""
+
+    def publish(self, messages: Sequence[Message]) -> Published:
+        """Publish messages, in bounded time; what it does not take is no error."""
+
+
+class Outbox(Protocol):
+    """Events that are not published yet."""
+
+    def hand_over(self, most: int, publish: Callable[[Sequence[Any]], Collection[str]]) -> int:
+        """Publish the oldest events, but those that another session is publishing; delete those that were accepted.
+
+        Args:
+            most: How many at most.
+            publish: Publishes events, and returns the ids of those that were accepted.
+
+        Returns:
+            How many there were to publish, most at most.
+
+        Raises:
+            TransientError: The database cannot be used now.
+            ConfigurationError: The user lacks a privilege.
+        """
+
+
 class Session(Protocol):
     """A connection for one object version.
 
@@ -277,6 +346,10 @@ class Session(Protocol):
     @property
     def row_loader(self) -> "Loader[Any]":
         """The loader that finds the rows which the database refuses."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """The events that are not published yet, of any import."""
 
     def claim(self, *, replay: bool, checking: bool) -> Entry:
         """Count this attempt in the ledger's row, which is created if there is none, and read it.
@@ -314,7 +387,7 @@ class Session(Protocol):
         """
 
     def advance(self, before: Entry, after: Entry) -> None:
-        """Store progress, within the transaction.
+        """Store progress, within the transaction; where the import ends, its event too.
 
         Raises:
             TransientError: The ledger's row is not as in before: another session wrote it.

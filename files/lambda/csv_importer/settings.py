@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from csv_importer.errors import ConfigurationError
+from csv_importer.events import Source
 
 MAX_KEPT_REJECTS = 10_000
 """Rejects of one import that are kept: more than anybody corrects by hand, and 40 MB of text at most."""
 
 MAX_SESSIONS = 16
 """Sessions of one import. One process parses no faster than some eight of them load."""
+
+PROGRESS_TIMEOUT = 1800
+"""Seconds without progress after which an import is named: twice the longest time of an invocation."""
 
 SHIPPED_CA_FILE = Path(__file__).with_name("ca.pem")
 SHIPPED_DATASETS_FILE = Path(__file__).with_name("datasets.json")
@@ -31,6 +35,9 @@ class Settings:
             deleted; 0 keeps them.
         sessions: IMPORT_SESSIONS, how many database sessions one import may have at most, 1 to 16.
         iam_login: DATABASE_LOGIN, whether to log in with IAM authentication tokens instead of a password.
+        topic: EVENTS_TOPIC_ARN, the topic for the events of imports that end; empty for none.
+        source: STACK_NAME and ENVIRONMENT_NAME, which events and logs name.
+        progress_timeout: PROGRESS_TIMEOUT, the seconds without progress after which the check names an import.
     """
 
     secret_id: str
@@ -42,6 +49,9 @@ class Settings:
     reject_retention_days: int
     sessions: int
     iam_login: bool
+    topic: str
+    source: Source
+    progress_timeout: int
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Settings":
@@ -53,6 +63,10 @@ class Settings:
         for name in ("SECRET_ID", "BUCKET_NAME"):
             if not environment.get(name):
                 raise ConfigurationError(f"environment variable {name} is not set")
+        topic = environment.get("EVENTS_TOPIC_ARN", "")
+        for name in ("STACK_NAME", "ENVIRONMENT_NAME"):
+            if topic and not environment.get(name):
+                raise ConfigurationError(f"environment variable {name} is not set: events name it (EVENTS_TOPIC_ARN)")
         login = environment.get("DATABASE_LOGIN") or "password"
         if login not in ("password", "iam"):
             raise ConfigurationError(f"environment variable DATABASE_LOGIN is {login!r}: it has to be password or iam")
@@ -66,6 +80,11 @@ class Settings:
             reject_retention_days=_count(environment, "REJECT_RETENTION_DAYS", 0, 36_500),
             sessions=_count(environment, "IMPORT_SESSIONS", 1, MAX_SESSIONS, lowest=1),
             iam_login=login == "iam",
+            topic=topic,
+            source=Source(
+                environment.get("STACK_NAME") or "STACK", environment.get("ENVIRONMENT_NAME") or "ENVIRONMENT"
+            ),
+            progress_timeout=_count(environment, "PROGRESS_TIMEOUT", PROGRESS_TIMEOUT, 999_999, lowest=1),
         )
 
 
