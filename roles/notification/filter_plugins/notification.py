@@ -11,6 +11,8 @@ State = dict[str, Any]
 
 EVENTS = ["s3:ObjectCreated:*"]
 UNKNOWN = "known after apply"
+TARGET = "function"
+"""Id of the target of the EventBridge rule."""
 TARGETS = {
     "LambdaFunctionConfigurations": "LambdaFunctionArn",
     "QueueConfigurations": "QueueArn",
@@ -32,13 +34,14 @@ def _function_name(arn: str) -> str:
 
 
 def notification_current(gathered: Gathered, name: str, function_name: str = "") -> State:
-    """Return ``notifications`` by id, the ``foreign`` ones, and whether the bucket sends its events to ``eventbridge``.
+    """Return ``notifications`` by id, the ``foreign`` ones, whether the bucket sends its events to ``eventbridge``, ``rule``.
 
     Those of the role have its ids and invoke its function. All others are foreign, a list, each with its ``id`` and its
     ``target``.
 
     Args:
-        gathered: ``bucket``, the result of amazon.aws.s3_bucket_info; empty without a bucket.
+        gathered: ``bucket``, the result of amazon.aws.s3_bucket_info, empty without a bucket; ``rule``, that of
+            cloudwatchevent_rule_info.
         name: What the ids of the role's notifications begin with.
         function_name: The function that they invoke; empty where the id alone decides.
     """
@@ -62,10 +65,27 @@ def notification_current(gathered: Gathered, name: str, function_name: str = "")
         "notifications": notifications,
         "foreign": foreign,
         "eventbridge": "EventBridgeConfiguration" in configuration,
+        "rule": _rule(gathered["rule"].get("rule") or {}),
     }
 
 
-def notification_outputs(current: State) -> dict[str, list[str]]:
+def _rule(rule: Mapping[str, Any]) -> State:
+    """Return the fields of the rule that invokes the function on a schedule; empty where there is none."""
+    if not rule:
+        return {}
+    target = next((one for one in rule["targets"] if one["id"] == TARGET), {})
+    return {
+        "arn": rule["arn"],
+        "description": rule["description"],
+        "schedule": rule["schedule_expression"],
+        "state": rule["state"],
+        "function": target.get("arn", ""),
+        "input": target.get("input", ""),
+        "targets": len(rule["targets"]),
+    }
+
+
+def notification_outputs(current: State) -> dict[str, Any]:
     """Return the outputs of the role.
 
     Args:
@@ -73,7 +93,11 @@ def notification_outputs(current: State) -> dict[str, list[str]]:
     """
     notifications = current["notifications"]
     suffixes = (notification["suffix"] for notification in notifications.values())
-    return {"ids": sorted(notifications), "suffixes": sorted(filter(None, suffixes))}
+    return {
+        "ids": sorted(notifications),
+        "suffixes": sorted(filter(None, suffixes)),
+        "rule": current["rule"].get("arn"),
+    }
 
 
 def notification_desired(suffixes: Sequence[str], name: str, function_arn: str | None) -> dict[str, State]:

@@ -124,6 +124,8 @@ def alarms_current(info: Mapping[str, Any]) -> dict[str, State]:
             "threshold": alarm.get("threshold"),
             "missing_data": alarm.get("treat_missing_data") or "missing",
             "actions": sorted(alarm.get("alarm_actions") or []),
+            "ok_actions": sorted(alarm.get("ok_actions") or []),
+            "no_data_actions": sorted(alarm.get("insufficient_data_actions") or []),
         }
         for alarm in info.get("metric_alarms") or []
     }
@@ -149,6 +151,8 @@ def _alarm(name: str, current: State, desired: State) -> list[Call]:
         "metric_name": desired["metric"],
         "treat_missing_data": desired["missing_data"],
         "alarm_actions": desired["actions"],
+        "ok_actions": desired.get("ok_actions", []),
+        "insufficient_data_actions": desired.get("no_data_actions", []),
     }
     return [Call(ALARM, alarm)]
 
