@@ -26,7 +26,9 @@ CALLS = ROOT / "tests/policies/calls.json"
 PAGE = ROOT / "docs/permissions.md"
 # How the tables show a variable.
 WORDS = {
+    "stack_alarms_topic_arn": "ALARMS-TOPIC",
     "stack_boundary_arn": "BOUNDARY",
+    "stack_events_topic_arn": "EVENTS-TOPIC",
     "stack_name": "STACK",
     "bucket_name": "BUCKET",
     "database_outputs.cluster_resource_id": "CLUSTER-ID",

@@ -39,6 +39,8 @@ def stack(environment: str, project: str = STACK["project"]) -> dict[str, str]:
         "stack_name": name,
         "bucket_name": f"{name}-{ACCOUNT}",
         "stack_permissions_boundary": f"arn:aws:iam::{ACCOUNT}:policy/{name}-boundary",
+        "stack_alarms_topic_arn": f"arn:aws:sns:{STACK['aws_region']}:{ACCOUNT}:{name}-alarms",
+        "stack_events_topic_arn": f"arn:aws:sns:{STACK['aws_region']}:{ACCOUNT}:{name}-events",
         "stack_boundary_arn": f"arn:aws:iam::{ACCOUNT}:policy/{name}-boundary",
     }
 
@@ -85,6 +87,7 @@ NEW = {
 """Actions with the type of what they create, which alone carries the tags of the request: nothing existing is meant."""
 NAMED = {
     ("cloudwatch", "alarm"),
+    ("events", "rule-on-default-event-bus"),
     ("iam", "instance-profile"),
     ("iam", "policy"),
     ("iam", "role"),
@@ -98,6 +101,7 @@ NAMED = {
     ("s3", "bucket"),
     ("s3", "object"),
     ("secretsmanager", "Secret"),
+    ("sns", "topic"),
     ("sqs", "queue"),
     ("ssm", "parameter"),
 }
@@ -303,8 +307,9 @@ def test_every_alarm_of_the_role_is_the_deployers() -> None:
     """Each is named: a pattern that all of them match would match those of the stack dev-importer-2, too."""
     names = yaml.safe_load((permissions.ROOT / "roles/importer/vars/main.yml").read_text(encoding="utf-8"))
     alarms = f"arn:aws:cloudwatch:{OWN['aws_region']}:{ACCOUNT}:alarm:{OWN['stack_name']}-importer-"
-    assert len(names["__importer_alarms"]) > 1
-    for action, name in itertools.product(("PutMetricAlarm", "DeleteAlarms"), names["__importer_alarms"]):
+    own = [*names["__importer_alarms"], *names["__importer_check_alarms"]]
+    assert len(own) > 1
+    for action, name in itertools.product(("PutMetricAlarm", "DeleteAlarms"), own):
         assert allowed(f"cloudwatch:{action}", f"{alarms}{name}", {}), f"name {name} in deployer-import.json"
 
 

@@ -32,6 +32,8 @@ OTHER_STACK = {
     "stack_name": "csv-to-aurora-dev",
     "bucket_name": "csv-to-aurora-dev-123456789012",
     "stack_permissions_boundary": "arn:aws:iam::123456789012:policy/csv-to-aurora-dev-boundary",
+    "stack_alarms_topic_arn": "arn:aws:sns:eu-west-1:123456789012:csv-to-aurora-dev-alarms",
+    "stack_events_topic_arn": "arn:aws:sns:eu-west-1:123456789012:csv-to-aurora-dev-events",
     "stack_boundary_arn": "arn:aws:iam::123456789012:policy/csv-to-aurora-dev-boundary",
 }
 DEPLOYER = [name for name in permissions.names() if name.startswith("deployer-")]

@@ -36,6 +36,8 @@ LOCAL = {
     "stack_name": "csv-to-aurora-local",
     "bucket_name": f"csv-to-aurora-local-{ACCOUNT}",
     "stack_permissions_boundary": f"arn:aws:iam::{ACCOUNT}:policy/csv-to-aurora-local-boundary",
+    "stack_alarms_topic_arn": f"arn:aws:sns:{servers.REGION}:{ACCOUNT}:csv-to-aurora-local-alarms",
+    "stack_events_topic_arn": f"arn:aws:sns:{servers.REGION}:{ACCOUNT}:csv-to-aurora-local-events",
     "stack_boundary_arn": f"arn:aws:iam::{ACCOUNT}:policy/csv-to-aurora-local-boundary",
 }
 type Key = tuple[str, str]

@@ -80,6 +80,7 @@ RDS_DEFAULTS = {
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+# https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
 TAGGED_ON_CREATION = {
@@ -88,6 +89,7 @@ TAGGED_ON_CREATION = {
     "lambda:TagResource": "lambda:CreateFunction",
     "logs:TagResource": "logs:CreateLogGroup",
     "secretsmanager:TagResource": "secretsmanager:CreateSecret",
+    "sns:TagResource": "sns:CreateTopic",
     "sqs:TagQueue": "sqs:CreateQueue",
     "ssm:AddTagsToResource": "ssm:PutParameter",
 }
@@ -395,6 +397,11 @@ def call_checks(service: str, action: str, resource: str, context: Mapping[str, 
         prefix = f"arn:aws:cloudwatch:{request.region}:{request.account}:alarm:"
         named = request.body.get("AlarmNames", []) if action == "cloudwatch:DeleteAlarms" else ["*"]
         yield from (Check(action, f"{prefix}{name}") for name in named)
+    elif request and service == "sns" and "ResourceArn" in request.parameters:
+        yield Check(action, request.parameters["ResourceArn"], context)
+    elif request and service == "events" and (rule := request.body.get("Rule") or request.body.get("Name")):
+        # A rule of the default event bus, which has no part in its name.
+        yield Check(action, f"arn:aws:events:{request.region}:{request.account}:rule/{rule}", context)
     elif request is None or service not in {"ec2", "rds", "iam", "lambda"}:
         yield Check(action, resource, context)
     elif service == "ec2":

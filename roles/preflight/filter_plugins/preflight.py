@@ -15,6 +15,7 @@ import yaml
 from ansible_collections.amazon.aws.plugins.module_utils.policy import compare_policies
 from packaging.version import Version
 
+from ansible_collections.csv_to_aurora.aws.plugins.filter.notify import notify_mistakes
 from ansible_collections.csv_to_aurora.aws.plugins.filter.proxy import proxy_refusal
 from ansible_collections.csv_to_aurora.aws.plugins.plugin_utils.aws_profile import mfa_profile
 from ansible_collections.csv_to_aurora.importer.plugins.plugin_utils.connection_limit import ConnectionLimit
@@ -107,6 +108,7 @@ class Inputs(TypedDict):
         dynamic_inventory: What its aws_ec2.yml contains.
         profile: The AWS profile; empty for the one of the shell.
         importer_limits: How much the importer may do at once; empty where it is not checked.
+        notify: Who is notified.
         endpoint_url: Where AWS is asked, if that is not AWS.
         argument_errors: What validate_argument_spec found wrong with the roles' variables.
         variables: The names of all variables that are set.
@@ -123,6 +125,7 @@ class Inputs(TypedDict):
     database_login: str
     iam_refusal: str
     importer_limits: ImporterLimits | None
+    notify: Any
     required_files: Sequence[RequiredFile]
     roles: Sequence[str]
     inventory: str
@@ -194,6 +197,7 @@ def preflight_mistakes(inputs: Inputs) -> list[str]:
         _boundary,
         _login,
         _limits,
+        _notify,
         _files,
         _unknown_variables,
         _argument_errors,
@@ -315,6 +319,11 @@ def _limits(inputs: Inputs, set_it: str) -> Iterator[str]:
         server=int(given["server"]) if str(given["server"]).isdecimal() else 0,
         set_it=set_it,
     )
+
+
+def _notify(inputs: Inputs, set_it: str) -> Iterator[str]:
+    for mistake in notify_mistakes(inputs["notify"], str(inputs["region"]), local=bool(inputs["endpoint_url"])):
+        yield f"{mistake}. Set it in {set_it}."
 
 
 def _contradictions(
