@@ -19,7 +19,8 @@ def filters(load_filters: Callable[[str], ModuleType]) -> ModuleType:
 def gathered(*notifications: dict[str, Any], **others: Any) -> dict[str, Any]:
     """A bucket with these notifications, as amazon.aws.s3_bucket_info returns it."""
     configuration = {"LambdaFunctionConfigurations": list(notifications), **others}
-    return {"bucket": {"buckets": [{"name": "customers", "bucket_notification_configuration": configuration}]}}
+    buckets = [{"name": "customers", "bucket_notification_configuration": configuration}]
+    return {"bucket": {"buckets": buckets}, "rule": {"rule": {}}}
 
 
 def found(name: str, suffix: str = ".csv", **changes: Any) -> dict[str, Any]:
@@ -39,6 +40,7 @@ def test_a_gathered_notification_is_one_as_desired(filters: ModuleType) -> None:
         "notifications": filters.notification_desired([".csv", ".CSV"], "shop", ARN),
         "foreign": [],
         "eventbridge": False,
+        "rule": {},
     }
     assert current["notifications"]["shop-2"] == state(".CSV")
 
@@ -53,7 +55,7 @@ def test_names_of_filters_are_read_in_any_case(filters: ModuleType) -> None:
 def test_a_notification_without_filter_is_for_all_keys(filters: ModuleType, empty: object) -> None:
     current = filters.notification_current(gathered(found("shop-1", Filter=empty)), "shop")
     assert current["notifications"] == {"shop-1": state("")}
-    assert filters.notification_outputs(current) == {"ids": ["shop-1"], "suffixes": []}
+    assert filters.notification_outputs(current) == {"ids": ["shop-1"], "suffixes": [], "rule": None}
 
 
 @pytest.mark.parametrize("foreign", ["other", "shop", "shop-x", "shop-1-copy", "my-shop-1", "shop_1", "xshop-1"])
@@ -80,22 +82,26 @@ def test_eventbridge_is_seen_by_its_empty_configuration(filters: ModuleType) -> 
 @pytest.mark.parametrize(
     "nothing",
     [
-        {"bucket": {}},
-        {"bucket": {"buckets": []}},
-        {"bucket": {"buckets": [{"name": "customers"}]}},
-        {"bucket": {"buckets": [{"name": "customers", "bucket_notification_configuration": None}]}},
+        {"bucket": {}, "rule": {}},
+        {"bucket": {"buckets": []}, "rule": {}},
+        {"bucket": {"buckets": [{"name": "customers"}]}, "rule": {}},
+        {"bucket": {"buckets": [{"name": "customers", "bucket_notification_configuration": None}]}, "rule": {}},
         gathered(),
     ],
 )
 def test_nothing_is_an_empty_state(filters: ModuleType, nothing: dict[str, Any]) -> None:
     current = filters.notification_current(nothing, "shop")
-    assert current == {"notifications": {}, "foreign": [], "eventbridge": False}
-    assert filters.notification_outputs(current) == {"ids": [], "suffixes": []}
+    assert current == {"notifications": {}, "foreign": [], "eventbridge": False, "rule": {}}
+    assert filters.notification_outputs(current) == {"ids": [], "suffixes": [], "rule": None}
 
 
 def test_outputs(filters: ModuleType) -> None:
     current = filters.notification_current(gathered(found("shop-2", ".CSV"), found("shop-1"), found("foreign")), "shop")
-    assert filters.notification_outputs(current) == {"ids": ["shop-1", "shop-2"], "suffixes": [".CSV", ".csv"]}
+    assert filters.notification_outputs(current) == {
+        "ids": ["shop-1", "shop-2"],
+        "suffixes": [".CSV", ".csv"],
+        "rule": None,
+    }
 
 
 @pytest.mark.parametrize("unknown", [None, ""])
@@ -103,6 +109,39 @@ def test_a_function_that_does_not_exist_yet_is_known_after_apply(filters: Module
     assert filters.notification_desired([".csv"], "shop", unknown) == {
         "shop-1": state(".csv", function="known after apply")
     }
+
+
+# The rule
+
+RULE = {
+    "arn": "arn:aws:events:eu-west-1:123456789012:rule/importer-check",
+    "description": "",
+    "schedule_expression": "rate(5 minutes)",
+    "state": "ENABLED",
+    "targets": [{"id": "function", "arn": ARN, "input": '{"check": true}'}],
+}
+
+
+def test_a_rule_has_the_fields_that_are_compared(filters: ModuleType) -> None:
+    current = filters.notification_current({**gathered(), "rule": {"rule": RULE}}, "shop")
+    assert current["rule"] == {
+        "arn": RULE["arn"],
+        "description": "",
+        "schedule": "rate(5 minutes)",
+        "state": "ENABLED",
+        "function": ARN,
+        "input": '{"check": true}',
+        "targets": 1,
+    }
+    assert filters.notification_outputs(current)["rule"] == RULE["arn"]
+
+
+@pytest.mark.parametrize("targets", [[], [{"id": "mine", "arn": ARN, "input": ""}]])
+def test_a_rule_that_invokes_something_else_invokes_no_function(
+    filters: ModuleType, targets: list[dict[str, str]]
+) -> None:
+    current = filters.notification_current({**gathered(), "rule": {"rule": {**RULE, "targets": targets}}}, "shop")
+    assert (current["rule"]["function"], current["rule"]["targets"]) == ("", len(targets))
 
 
 # What others made

@@ -68,6 +68,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "permissions_boundary": "arn:aws:iam::123456789012:policy/csv-to-aurora-dev-boundary",
         "database_login": "password",
         "iam_refusal": "",
+        "notify": [],
         "importer_limits": None,
         "required_files": [{"path": str(key), "fix": "Make one."}],
         "roles": ["bucket", "network"],
@@ -186,6 +187,13 @@ def test_limits_of_the_importer_that_can_hold_together(
 )
 def test_other_boundaries_can_be_chosen(load_filters: Load, inputs: dict[str, Any], boundary: str) -> None:
     assert load_filters("preflight").preflight_mistakes({**inputs, "permissions_boundary": boundary}) == []
+
+
+def test_who_is_notified_is_checked(load_filters: Load, inputs: dict[str, Any]) -> None:
+    (mistake,) = load_filters("preflight").preflight_mistakes({**inputs, "notify": ["http://example.com"]})
+    assert mistake.endswith("Write https://. Set it in inventories/dev/group_vars/all/main.yml.")
+    emulated = {**inputs, "notify": ["http://127.0.0.1:8000"], "endpoint_url": "http://127.0.0.1:4566"}
+    assert load_filters("preflight").preflight_mistakes(emulated) == []
 
 
 def test_all_that_is_wrong_is_said_at_once(load_filters: Load, inputs: dict[str, Any]) -> None:

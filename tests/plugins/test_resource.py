@@ -654,6 +654,9 @@ TRUST = {
 }
 
 
+TOPIC = "arn:aws:sns:eu-west-1:123456789012"
+
+
 def policy(*actions: str) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": "*"}]}
 
@@ -671,6 +674,8 @@ def alarm(**changes: Any) -> dict[str, Any]:
         "threshold": 1.0,
         "missing_data": "notBreaching",
         "actions": [],
+        "ok_actions": [],
+        "no_data_actions": [],
         **changes,
     }
 
@@ -696,7 +701,18 @@ STEPS: dict[str, list[dict[str, Any]]] = {
         },
         {},
     ],
-    "CloudWatch alarm": [alarm(), alarm(threshold=5.0, period=300, dimensions={"FunctionName": "other"}), {}],
+    "CloudWatch alarm": [
+        alarm(),
+        alarm(
+            threshold=5.0,
+            period=300,
+            dimensions={"FunctionName": "other"},
+            actions=[f"{TOPIC}:a"],
+            ok_actions=[f"{TOPIC}:b"],
+            no_data_actions=[f"{TOPIC}:c"],
+        ),
+        {},
+    ],
 }
 READ: dict[str, dict[str, Any]] = {
     "groups": {"amazon.aws.cloudwatchlogs_log_group_info": {"log_group_name": "kinds"}},

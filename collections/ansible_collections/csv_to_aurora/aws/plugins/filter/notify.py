@@ -47,7 +47,7 @@ ATTENTION: dict[str, Any] = {"$or": [{"status": ["failed"]}, {"many_rejects": ["
 """The events that somebody has to look at. https://docs.aws.amazon.com/sns/latest/dg/and-or-logic.html"""
 ATTRIBUTES = ("dataset", "environment", "many_rejects", "status")
 """The message attributes of an event, by which it can be filtered."""
-EMAIL = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\".]+")
+EMAIL = re.compile(r"[^@\s,;:<>\"/]+@[^@\s,;:<>\"/]+\.[^@\s,;:<>\"/.]+")
 URL = re.compile(r"https?://[^\s/?#@]+(?::[0-9]+)?(?:[/?][^\s#]*)?")
 QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}")
 TOPIC = re.compile(r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):[A-Za-z0-9_-]{1,256}")
