@@ -10,7 +10,8 @@ function, which is a process of the user who started it. So:
 * A request for a host that is not this machine is refused: a page's own host name may lead here (DNS rebinding).
 * Every other request has to be signed with Signature Version 4 in the header `Authorization`, with the secret of the
   root user, which is random for each local cloud, or with that of an IAM user's access key or of a session. Nothing in
-  the query string is taken for credentials. Only whether the emulator is ready can be asked without a signature.
+  the query string is taken for credentials. Without a signature, only whether the emulator is ready can be asked, and the link
+  of SNS be opened that confirms a subscription, which has a random token.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ NAMES = ("127.0.0.1", "localhost")
 """The hosts that requests may be for, on whatever port."""
 UNSIGNED = ("/_ministack/health", "/_ministack/ready")
 """What is answered without a signature: that the emulator runs, its version, and nothing of the account."""
+CONFIRMING = {"Action", "TopicArn", "Token"}
+"""The parameters of the link that confirms a subscription."""
 ROOT_ONLY = "/_"
 """The prefix of what is the emulator's and no call of AWS, such as removing the whole account."""
 LARGEST = 100 * 2**20
@@ -104,6 +107,15 @@ def access_key(request: Request) -> str:
     return "" if QUERY_CREDENTIALS & {name.lower() for name in request.query} else str(signed["key"])
 
 
+def confirms(request: Request) -> bool:
+    """Return whether a request is the link by which SNS has a subscription confirmed, which AWS serves to everybody."""
+    return (
+        (request.method, request.path, request.query.get("Action")) == ("GET", "/", ["ConfirmSubscription"])
+        and set(request.query) == CONFIRMING
+        and all(len(values) == 1 for values in request.query.values())
+    )
+
+
 class Gate:
     """An ASGI application that lets only signed requests of this machine's programs through to another one."""
 
@@ -138,6 +150,9 @@ class Gate:
         if request.method == "GET" and request.path in UNSIGNED:
             # Nothing else of the request is passed on: whatever it is, it is asked for nothing else.
             await self._inner({**scope, "query_string": b"", "headers": _only_host(scope)}, receive, send)
+            return
+        if confirms(request):
+            await self._inner({**scope, "headers": _only_host(scope)}, receive, send)
             return
         key = access_key(request)
         if not key:

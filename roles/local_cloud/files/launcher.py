@@ -26,6 +26,7 @@ import authorization
 import console
 import gate
 import machines
+import mail
 import strict
 from docker.models.containers import ContainerCollection
 from packaging.requirements import Requirement
@@ -147,6 +148,7 @@ def main(arguments: Sequence[str]) -> None:
         authorization.install(Path(settings["authorizations"]))
     console.install()
     machines.install()
+    mail.install()
     if settings["strict"] is not None:
         strict.install(Path(os.environ["TMPDIR"]) / "strict.jsonl", **settings["strict"])
     # Last: what it refuses is seen by none of the others.
