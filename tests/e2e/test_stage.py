@@ -181,7 +181,7 @@ def test_stage_is_removed_but_for_what_others_have_added(created: tuple[Environm
 def test_dev_serverless_without_nat_and_with_iam_login(dev: Environment) -> None:
     settings: dict[str, Any] = {
         "network_nat": "none",
-        "network_interface_endpoints": ["secretsmanager", "lambda", "logs"],
+        "network_interface_endpoints": ["secretsmanager", "lambda", "logs", "sns"],
         "database_instance_class": "db.serverless",
         "database_serverless_max_capacity": 2,
         "stack_database_login": "iam",

@@ -86,6 +86,7 @@ def test_an_import_that_succeeds_is_published(
         "dataset": "customer",
         "status": "succeeded",
         "environment": "stage",
+        "many_rejects": "false",
     }
     assert database.pending() == []
 
@@ -128,7 +129,7 @@ def test_a_key_that_no_dataset_takes_is_published_without_one(database: Database
     database.importer(MemoryStore(ONE), topic=topic, datasets=datasets).run(version_of("out/a.csv"))
     (event,) = topic.events
     assert (event["status"], event["dataset"]) == ("failed", None)
-    assert topic.messages[0].attributes == {"status": "failed", "environment": "stage"}
+    assert topic.messages[0].attributes == {"status": "failed", "environment": "stage", "many_rejects": "false"}
 
 
 def test_a_version_that_a_newer_one_has_replaced_is_published(database: Database) -> None:
@@ -219,7 +220,9 @@ def test_many_rejects_are_in_event_metric_and_mail(
     )
     metrics = next(json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line)
     assert metrics["ImportsWithManyRejects"] == [0.0, 1.0, 1.0]
-    events = topic.events()
+    received = topic.received()
+    assert [sent["MessageAttributes"]["many_rejects"]["Value"] for sent in received] == ["false", "true", "true"]
+    events = [json.loads(sent["Message"]) for sent in received]
     assert [event["many_rejects"] for event in events] == [False, True, True]
     assert {event["status"] for event in events} == {"succeeded"}
     few, many, none = topic.mails()

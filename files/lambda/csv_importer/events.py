@@ -99,7 +99,11 @@ def message_of(stored: Event, source: Source) -> Message:
         "counts": {name: stored["counts"][name] for name in ("read", "loaded", "rejected", "blank")},
         **{name: stored[name] for name in ("many_rejects", "attempts", "started_at", "finished_at")},
     }
-    attributes = {"status": event["status"], "environment": source.environment}
+    attributes = {
+        "status": event["status"],
+        "environment": source.environment,
+        "many_rejects": json.dumps(event["many_rejects"]),
+    }
     if event["dataset"]:
         # SNS takes no attribute without a value.
         attributes["dataset"] = event["dataset"]

@@ -175,12 +175,23 @@ def notify_notes(outputs: Mapping[str, Any], notify: Sequence[Any], variables_fi
     ]
 
 
+def notify_lines(outputs: Mapping[str, Any]) -> list[str]:
+    """Return a line for each subscription, those first that wait for their confirmation; one that says so for none."""
+    found = outputs.get("subscriptions") or []
+    lines = [
+        f"{one['endpoint']} of {one['topic']}{', once its owner has confirmed it' if one['state'] == 'pending' else ''}"
+        for one in sorted(found, key=lambda one: (one["state"] != "pending", one["endpoint"], one["topic"]))
+    ]
+    return lines or ["nobody"]
+
+
 class FilterModule:
     """The filters of this file, as Ansible wants them."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
         """Return the filters by name."""
         return {
+            "notify_lines": notify_lines,
             "notify_mistakes": notify_mistakes,
             "notify_notes": notify_notes,
             "notify_subscriptions": notify_subscriptions,
