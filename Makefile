@@ -42,6 +42,10 @@ local: venv ## The whole stack on this machine, a CSV loaded and shown
 local-down: venv ## Stop the local cloud and everything in it
 	$(PLAYBOOK) playbooks/local_cloud_down.yml -i inventories/local/hosts.yml
 
+.PHONY: local-mail
+local-mail: venv ## Open the links of confirmations in the local cloud's e-mails, and show all e-mails
+	$(BIN)/python tools/local_mail.py --confirm
+
 .PHONY: site
 site: venv ## Create or converge the environment
 	$(PLAYBOOK) playbooks/site.yml $(INVENTORY)

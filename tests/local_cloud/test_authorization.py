@@ -233,3 +233,19 @@ def test_the_record_has_each_authorization_once_and_starts_again_when_it_is_remo
     file.unlink()
     record.note("user", check, allowed=True)
     assert len(file.read_text().splitlines()) == 1
+
+
+def test_a_topic_is_authorized_by_its_arn_and_tagged_with_its_creation(authorization: ModuleType) -> None:
+    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:events"
+    assert set(required(authorization, "sns", "sns:ListTagsForResource", {"ResourceArn": topic})) == {
+        ("sns:ListTagsForResource", topic)
+    }
+    created = required(authorization, "sns", "sns:CreateTopic", {"Name": "events", "Tags.member.1.Key": "Project"})
+    assert {action for action, _ in created} == {"sns:CreateTopic", "sns:TagResource"}
+    assert {action for action, _ in required(authorization, "sns", "sns:PublishBatch")} == {"sns:Publish"}
+
+
+@pytest.mark.parametrize("parameter", ["Name", "Rule"])
+def test_a_rule_of_the_default_bus_is_authorized_by_its_name(authorization: ModuleType, parameter: str) -> None:
+    found = required(authorization, "events", "events:DescribeRule", body={parameter: "importer-check"})
+    assert list(found) == [("events:DescribeRule", f"arn:aws:events:{REGION}:{ACCOUNT}:rule/importer-check")]

@@ -390,15 +390,15 @@ def is_tagged(request: Request) -> bool:
 def call_checks(service: str, action: str, resource: str, context: Mapping[str, Any]) -> Iterator[Check]:
     """Yield the authorizations that a call requires, without those for the tags of what it creates."""
     request = _request.get()
-    if service == "sqs":
+    if service == "sns" and request and "ResourceArn" in request.parameters:
+        yield Check(action, request.parameters["ResourceArn"], context)
+    elif service in {"sns", "sqs"}:
         # The permission for one message covers several.
         yield Check(action.removesuffix("Batch"), resource, context)
     elif request and action in {"cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms"}:
         prefix = f"arn:aws:cloudwatch:{request.region}:{request.account}:alarm:"
         named = request.body.get("AlarmNames", []) if action == "cloudwatch:DeleteAlarms" else ["*"]
         yield from (Check(action, f"{prefix}{name}") for name in named)
-    elif request and service == "sns" and "ResourceArn" in request.parameters:
-        yield Check(action, request.parameters["ResourceArn"], context)
     elif request and service == "events" and (rule := request.body.get("Rule") or request.body.get("Name")):
         # A rule of the default event bus, which has no part in its name.
         yield Check(action, f"arn:aws:events:{request.region}:{request.account}:rule/{rule}", context)
