@@ -13,7 +13,7 @@ PLAIN = {"name": "d", "table": "t", "file": "d.yaml", "key_prefix": "in/", "mode
 
 @pytest.mark.parametrize(
     ("changes", "loaded", "rejected"),
-    [({}, 2, 1), ({"keys": [["a"]]}, 0, 0), ({"mode": "upsert"}, 0, 0), ({"mode": "replace"}, 0, 0)],
+    [({}, 19, 1), ({"keys": [["a"]]}, 0, 0), ({"mode": "upsert"}, 0, 0), ({"mode": "replace"}, 0, 0)],
 )
 def test_rows_are_loaded_only_where_they_cannot_be_taken_for_others(
     changes: dict[str, Any], loaded: int, rejected: int
