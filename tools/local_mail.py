@@ -57,7 +57,8 @@ def inbox(directory: Path) -> list[Mail]:
     url, region, credentials = settings(directory)
     request = AWSRequest("GET", url + INBOX)
     SigV4Auth(credentials, "ses", region).add_auth(request)
-    with urlopen(Request(url + INBOX, headers=dict(request.headers)), timeout=TIMEOUT) as answer:
+    signed = Request(url + INBOX, headers=dict(request.headers))  # noqa: S310 - the local cloud's own address
+    with urlopen(signed, timeout=TIMEOUT) as answer:  # noqa: S310
         accounts: dict[str, list[Mail]] = json.load(answer)["messages"]
     return sorted((mail for mails in accounts.values() for mail in mails), key=lambda mail: float(mail["Timestamp"]))
 
@@ -68,7 +69,7 @@ def confirm(mails: Sequence[Mail]) -> int:
     opened = 0
     for link in links:
         try:
-            with urlopen(link, timeout=TIMEOUT):
+            with urlopen(link, timeout=TIMEOUT):  # noqa: S310 - LINK is of http only
                 opened += 1
         except URLError:
             # It was opened before, or its topic is gone.

@@ -128,10 +128,10 @@ class Stack:
         (self.folder / f"{name}.jsonl").write_text(run.output)
         return run
 
-    def outputs(self) -> dict[str, Any]:
+    def outputs(self, *arguments: str) -> dict[str, Any]:
         """All outputs, as outputs.yml writes them."""
         file = self.folder / "outputs.json"
-        self.playbook("outputs.yml", "-e", f"outputs_file={file}")
+        self.playbook("outputs.yml", "-e", f"outputs_file={file}", *arguments)
         return dict(json.loads(file.read_text()))
 
     def client(self, service: str) -> Any:

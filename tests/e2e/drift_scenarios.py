@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import local_mail
 from botocore import xform_name
 
 from tests.e2e.conftest import ACCOUNT, FUNCTION
@@ -70,6 +71,12 @@ class Operator:
     def queue(self) -> str:
         """The dead-letter queue's URL."""
         return str(self.sqs.get_queue_url(QueueName=f"{FUNCTION}-dead-letters")["QueueUrl"])
+
+    def subscription(self, topic: str) -> str:
+        """The ARN of the operators' subscription to a topic, once they have confirmed it."""
+        local_mail.confirm(local_mail.inbox(self.stack.folder))
+        (found,) = self.sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+        return str(found["SubscriptionArn"])
 
     def tag(self, identifier: str) -> None:
         """Change a tag of an EC2 resource."""
@@ -457,6 +464,52 @@ def lifecycle_changed(operator: Operator) -> None:
     operator.s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": found})
 
 
+# The topics
+
+TOPIC = f"arn:aws:sns:eu-west-1:{ACCOUNT}:{STACK}"
+OPERATORS = "operators@example.com"
+
+
+@names(f"topic: update SNS topic {STACK}-alarms")
+def everybody_may_publish_alarms(operator: Operator) -> None:
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "sns:Publish", "Resource": f"{TOPIC}-alarms"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    operator.sns.set_topic_attributes(TopicArn=f"{TOPIC}-alarms", AttributeName="Policy", AttributeValue=policy)
+
+
+@names(f"topic: update SNS topic {STACK}-events")
+def topic_tag_changed(operator: Operator) -> None:
+    operator.sns.tag_resource(ResourceArn=f"{TOPIC}-events", Tags=[HAND])
+
+
+@names(
+    f"topic: create SNS topic {STACK}-events",
+    f"topic: create SNS subscription {STACK}-events/{OPERATORS}",
+)
+def topic_deleted(operator: Operator) -> None:
+    operator.sns.delete_topic(TopicArn=f"{TOPIC}-events")
+
+
+@names(f"topic: create SNS subscription {STACK}-alarms/{OPERATORS}")
+def unsubscribed(operator: Operator) -> None:
+    operator.sns.unsubscribe(SubscriptionArn=operator.subscription(f"{TOPIC}-alarms"))
+
+
+@names(f"topic: update SNS subscription {STACK}-events/{OPERATORS}")
+def filter_policy_changed(operator: Operator) -> None:
+    operator.sns.set_subscription_attributes(
+        SubscriptionArn=operator.subscription(f"{TOPIC}-events"),
+        AttributeName="FilterPolicy",
+        AttributeValue=json.dumps({"status": ["succeeded"]}),
+    )
+
+
+@names(f"topic: delete SNS subscription {STACK}-events/arn:aws:sqs:eu-west-1:{ACCOUNT}:strangers")
+def stranger_subscribed(operator: Operator) -> None:
+    queue = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:strangers"
+    operator.sns.subscribe(TopicArn=f"{TOPIC}-events", Protocol="sqs", Endpoint=queue)
+
+
 # The importer
 
 _FUNCTION = f"importer: update Lambda function {FUNCTION}"
@@ -520,6 +573,11 @@ def permission_removed(operator: Operator) -> None:
     operator.client("lambda").remove_permission(FunctionName=FUNCTION, StatementId="bucket")
 
 
+@names(f"importer: create Lambda permission {FUNCTION}/check")
+def permission_to_check_removed(operator: Operator) -> None:
+    operator.client("lambda").remove_permission(FunctionName=FUNCTION, StatementId="check")
+
+
 @names(f"importer: delete Lambda permission {FUNCTION}/stranger")
 def permission_added(operator: Operator) -> None:
     operator.client("lambda").add_permission(
@@ -532,8 +590,13 @@ def log_retention_changed(operator: Operator) -> None:
     operator.logs.put_retention_policy(logGroupName=f"/aws/lambda/{FUNCTION}", retentionInDays=1)
 
 
-@names(f"importer: create log group /aws/lambda/{FUNCTION}")
+@names(
+    f"importer: create log group /aws/lambda/{FUNCTION}",
+    f"notification: update EventBridge rule {FUNCTION}-check",
+)
 def log_group_deleted(operator: Operator) -> None:
+    # A check would create it again, without tags.
+    operator.events.disable_rule(Name=f"{FUNCTION}-check")
     operator.logs.delete_log_group(logGroupName=f"/aws/lambda/{FUNCTION}")
 
 
@@ -591,6 +654,14 @@ def alarm_changed(operator: Operator) -> None:
     )
 
 
+@names(f"importer: update CloudWatch alarm {FUNCTION}-errors")
+def alarm_notifies_nobody(operator: Operator) -> None:
+    (found,) = operator.cloudwatch.describe_alarms(AlarmNames=[f"{FUNCTION}-errors"])["MetricAlarms"]
+    read_only = ("AlarmArn", "State", "AlarmConfiguration", "OKActions", "AlarmActions")
+    kept = {name: value for name, value in found.items() if not name.startswith(read_only)}
+    operator.cloudwatch.put_metric_alarm(**kept)
+
+
 @names(f"importer: delete CloudWatch alarm {FUNCTION}-mine")
 def alarm_added(operator: Operator) -> None:
     operator.cloudwatch.put_metric_alarm(
@@ -621,6 +692,30 @@ def notification_changed(operator: Operator) -> None:
             one["Filter"]["Key"]["FilterRules"] = [{"Name": "suffix", "Value": ".txt"}]
     wanted = {"LambdaFunctionConfigurations": found}
     operator.s3.put_bucket_notification_configuration(Bucket=BUCKET, NotificationConfiguration=wanted)
+
+
+_RULE = f"notification: update EventBridge rule {FUNCTION}-check"
+
+
+@names(_RULE)
+def check_disabled(operator: Operator) -> None:
+    operator.events.disable_rule(Name=f"{FUNCTION}-check")
+
+
+@names(_RULE)
+def check_once_a_day(operator: Operator) -> None:
+    operator.events.put_rule(Name=f"{FUNCTION}-check", ScheduleExpression="rate(1 day)")
+
+
+@names(_RULE)
+def check_invokes_nothing(operator: Operator) -> None:
+    operator.events.remove_targets(Rule=f"{FUNCTION}-check", Ids=["function"])
+
+
+@names(f"notification: create EventBridge rule {FUNCTION}-check")
+def check_deleted(operator: Operator) -> None:
+    operator.events.remove_targets(Rule=f"{FUNCTION}-check", Ids=["function"])
+    operator.events.delete_rule(Name=f"{FUNCTION}-check")
 
 
 # The host itself

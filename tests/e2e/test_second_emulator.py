@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 HOSTS = "inventories/local/hosts.yml"
-CREATED = {"network": 15, "security_groups": 3, "database": 10, "app_host": 5, "bucket": 2, "importer": 11}
+CREATED = {"network": 15, "security_groups": 3, "database": 10, "app_host": 5, "bucket": 2, "topic": 4, "importer": 18}
 
 
 @pytest.fixture(scope="module")

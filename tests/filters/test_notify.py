@@ -117,7 +117,11 @@ def test_the_filter_of_a_person_as_the_emulator_evaluates_it(status: str, many_r
 
 def test_no_filter_of_attributes_lets_an_alarm_pass() -> None:
     """Hence the second topic."""
-    for policy in (ATTENTION, {"status": [{"exists": False}]}, {"$or": [{"status": ["failed"]}, {"status": [{"exists": False}]}]}):
+    for policy in (
+        ATTENTION,
+        {"status": [{"exists": False}]},
+        {"$or": [{"status": ["failed"]}, {"status": [{"exists": False}]}]},
+    ):
         assert not sns._matches_filter_policy({"attributes": {"FilterPolicy": json.dumps(policy)}}, {})
 
 

@@ -19,7 +19,7 @@ def filters(load_filters: Callable[[str], ModuleType]) -> ModuleType:
     return load_filters("topic")
 
 
-def subscription(endpoint: str, protocol: str = "email", *, pending: bool = False, **attributes: str) -> dict[str, Any]:
+def subscription(endpoint: str, protocol: str = "email", *, pending: bool = False, **attributes: Any) -> dict[str, Any]:
     """A subscription as sns_topic_info returns it."""
     arn = None if pending else f"{ARN}-events:{endpoint}"
     return {"arn": arn, "protocol": protocol, "endpoint": endpoint, "pending": pending, "attributes": attributes}
@@ -27,7 +27,12 @@ def subscription(endpoint: str, protocol: str = "email", *, pending: bool = Fals
 
 def topic(name: str, *subscriptions: dict[str, Any]) -> dict[str, Any]:
     attributes = {"DisplayName": "shop", "Policy": json.dumps(POLICY), "SubscriptionsPending": "0"}
-    found = {"arn": f"{ARN}-{name}", "attributes": attributes, "tags": {"Project": "shop"}, "subscriptions": [*subscriptions]}
+    found = {
+        "arn": f"{ARN}-{name}",
+        "attributes": attributes,
+        "tags": {"Project": "shop"},
+        "subscriptions": [*subscriptions],
+    }
     return {"changed": False, "topic": found}
 
 
@@ -36,7 +41,7 @@ def gathered(*subscriptions: dict[str, Any], existing: dict[str, Any] | None = N
     return {"alarms": topic("alarms"), "events": topic("events", *subscriptions), "existing": existing or {}}
 
 
-NOTHING = {"alarms": {"topic": {}}, "events": {"topic": {}}, "existing": {}}
+NOTHING: dict[str, Any] = {"alarms": {"topic": {}}, "events": {"topic": {}}, "existing": {}}
 
 
 def wanted(endpoint: str, protocol: str = "email", policy: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -90,15 +95,17 @@ def test_a_subscription_is_created_updated_and_removed(filters: ModuleType) -> N
         {"FilterPolicy": json.dumps(FAILED), "FilterPolicyScope": "MessageAttributes", "RawMessageDelivery": "false"},
     ],
 )
-def test_one_as_desired_does_not_differ(filters: ModuleType, attributes: dict[str, str]) -> None:
+def test_one_as_desired_does_not_differ(filters: ModuleType, attributes: dict[str, Any]) -> None:
     ((_, before, after),) = change(
         filters, [wanted("a@example.com", policy=FAILED)], subscription("a@example.com", **attributes)
     )
     assert before == after
 
 
-@pytest.mark.parametrize("empty", [{}, {"FilterPolicy": ""}, {"FilterPolicy": "{}", "FilterPolicyScope": "MessageBody"}])
-def test_an_empty_filter_is_none_whatever_its_scope(filters: ModuleType, empty: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "empty", [{}, {"FilterPolicy": ""}, {"FilterPolicy": "{}", "FilterPolicyScope": "MessageBody"}]
+)
+def test_an_empty_filter_is_none_whatever_its_scope(filters: ModuleType, empty: dict[str, Any]) -> None:
     ((_, before, after),) = change(filters, [wanted("a@example.com")], subscription("a@example.com", **empty))
     assert before == after
 
@@ -147,14 +154,20 @@ def test_an_existing_topic_is_that_of_alarms_and_of_events(filters: ModuleType) 
     found = {**NOTHING, "existing": topic("operations", subscription("a@example.com"))}
     outputs = filters.topic_outputs(found, arn)
     assert (outputs["alarms_arn"], outputs["events_arn"]) == (arn, arn)
-    assert [(one["topic"], one["endpoint"]) for one in outputs["subscriptions"]] == [("shop-operations", "a@example.com")]
+    assert [(one["topic"], one["endpoint"]) for one in outputs["subscriptions"]] == [
+        ("shop-operations", "a@example.com")
+    ]
 
 
 @pytest.mark.parametrize(("found", "exists"), [({"topic": {}}, False), ({}, True)])
 def test_that_of_another_account_is_taken_to_exist(filters: ModuleType, found: dict[str, Any], exists: bool) -> None:
     arn = f"{ARN}-operations"
     outputs = filters.topic_outputs({**NOTHING, "existing": found}, arn)
-    assert outputs == {"alarms_arn": arn if exists else None, "events_arn": arn if exists else None, "subscriptions": []}
+    assert outputs == {
+        "alarms_arn": arn if exists else None,
+        "events_arn": arn if exists else None,
+        "subscriptions": [],
+    }
 
 
 def test_plain_http_is_denied_where_that_is_wanted(filters: ModuleType) -> None:

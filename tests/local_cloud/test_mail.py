@@ -74,18 +74,19 @@ def confirmed(cloud: Cloud, topic: str, **attributes: str) -> None:
         assert answer.status == 200
 
 
-def state(cloud: Cloud, topic: str) -> str:
+def is_pending(cloud: Cloud, topic: str) -> bool:
     client = cloud.client("sns")
+    (listed,) = client.list_subscriptions()["Subscriptions"]
     (one,) = client.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
-    attributes = client.get_subscription_attributes(SubscriptionArn=one["SubscriptionArn"])["Attributes"]
-    return str(attributes["PendingConfirmation"])
+    assert listed == one
+    return bool(one["SubscriptionArn"] == "PendingConfirmation")
 
 
 def test_who_has_not_confirmed_gets_nothing_but_the_link(cloud: Cloud, topic: str) -> None:
     client = cloud.client("sns")
     answer = client.subscribe(TopicArn=topic, Protocol="email", Endpoint=OPERATORS)
     assert answer["SubscriptionArn"] == "pending confirmation"
-    assert state(cloud, topic) == "true"
+    assert is_pending(cloud, topic)
     client.publish(TopicArn=topic, Message="unseen")
     (mail,) = cloud.inbox()
     assert (mail["To"], mail["Subject"]) == ([OPERATORS], "AWS Notification - Subscription Confirmation")
@@ -102,10 +103,10 @@ def test_the_link_of_the_mail_confirms_and_no_other_does(cloud: Cloud, topic: st
             urlopen(wrong)
         assert refused.value.code == status
         refused.value.close()
-    assert state(cloud, topic) == "true"
+    assert is_pending(cloud, topic)
     with urlopen(right) as answer:
         assert answer.status == 200
-    assert state(cloud, topic) == "false"
+    assert not is_pending(cloud, topic)
 
 
 def test_a_mail_has_the_text_for_mails_and_its_subject(cloud: Cloud, topic: str) -> None:
@@ -120,13 +121,16 @@ def test_a_filter_of_attributes_decides(cloud: Cloud, topic: str) -> None:
     confirmed(cloud, topic, FilterPolicy=json.dumps({"status": ["failed"]}))
     before = len(cloud.inbox())
     client = cloud.client("sns")
-    client.publish(TopicArn=topic, Message="succeeded", MessageAttributes={"status": FAILED["status"] | {"StringValue": "ok"}})
+    client.publish(
+        TopicArn=topic, Message="succeeded", MessageAttributes={"status": FAILED["status"] | {"StringValue": "ok"}}
+    )
     client.publish(TopicArn=topic, Message="failed", MessageAttributes=FAILED)
     assert [mail["BodyText"] for mail in cloud.inbox()[before:]] == ["failed"]
 
 
-def test_an_alarm_is_written_as_text_when_it_starts_and_when_it_ends(cloud: Cloud, topic: str) -> None:
-    confirmed(cloud, topic)
+def alarmed(cloud: Cloud, topic: str) -> list[dict[str, Any]]:
+    """Have an alarm start and end, and return the mails about it."""
+    before = len(cloud.inbox())
     client = cloud.client("cloudwatch")
     client.put_metric_alarm(
         AlarmName="failed-imports",
@@ -142,12 +146,38 @@ def test_an_alarm_is_written_as_text_when_it_starts_and_when_it_ends(cloud: Clou
         OKActions=[topic],
     )
     client.put_metric_data(Namespace="CsvToAurora", MetricData=[{"MetricName": "ImportsFailed", "Value": 1}])
-    mail = cloud.inbox()[-1]
-    assert mail["Subject"].startswith('ALARM: "failed-imports"')
-    assert "has entered the ALARM state" in mail["BodyText"]
-    assert "Look: playbooks/imports.yml" in mail["BodyText"]
     client.set_alarm_state(AlarmName="failed-imports", StateValue="OK", StateReason="by hand")
-    assert cloud.inbox()[-1]["Subject"].startswith('OK: "failed-imports"')
+    return cloud.inbox()[before:]
+
+
+def may_publish(topic: str, **condition: dict[str, str]) -> str:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": topic,
+        "Condition": condition,
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def test_an_alarm_is_written_as_text_when_it_starts_and_when_it_ends(cloud: Cloud, topic: str) -> None:
+    confirmed(cloud, topic)
+    account = topic.split(":")[4]
+    policy = may_publish(topic, StringEquals={"aws:SourceAccount": account})
+    cloud.client("sns").set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+    started, over = alarmed(cloud, topic)
+    assert started["Subject"].startswith('ALARM: "failed-imports"')
+    assert "has entered the ALARM state" in started["BodyText"]
+    assert "Look: playbooks/imports.yml" in started["BodyText"]
+    assert over["Subject"].startswith('OK: "failed-imports"')
+
+
+def test_a_topic_that_does_not_let_cloudwatch_publish_gets_no_alarm(cloud: Cloud, topic: str) -> None:
+    confirmed(cloud, topic)
+    policy = may_publish(topic, ArnLike={"aws:SourceArn": "arn:aws:cloudwatch:*:*:alarm:another-*"})
+    cloud.client("sns").set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+    assert alarmed(cloud, topic) == []
 
 
 def test_an_unsubscribed_address_gets_nothing(cloud: Cloud, topic: str) -> None:

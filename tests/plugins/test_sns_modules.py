@@ -1,7 +1,6 @@
 """The modules for topics and their subscriptions.
 
-moto has no filter policies in the attributes of a subscription that Subscribe sets none of, and confirms everything at
-once; ministack confirms all but HTTP. What is pending is shown with that.
+moto confirms every subscription at once: what is pending is shown with ministack.
 """
 
 from __future__ import annotations
@@ -50,6 +49,13 @@ def topic(cloud: Cloud) -> str:
     arn = topic_arn(cloud)
     cloud.run("sns_topic", **wanted(arn))
     return arn
+
+
+def queue(cloud: Cloud) -> str:
+    """Create a queue, and return its ARN."""
+    client = cloud.client("sqs")
+    url = client.create_queue(QueueName=f"queue-{uuid4().hex[:8]}")["QueueUrl"]
+    return str(client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
 
 
 def only_subscription(cloud: Cloud, topic: str) -> dict[str, Any]:
@@ -109,10 +115,8 @@ def test_the_call_that_creates_a_topic_gives_it_policy_and_tags() -> None:
 
 
 def test_a_subscription_through_its_life(cloud: Cloud, topic: str) -> None:
-    account = topic.split(":")[4]
-    queue = f"arn:aws:sqs:eu-west-1:{account}:queue-{uuid4().hex[:8]}"
-    cloud.client("sqs").create_queue(QueueName=queue.rpartition(":")[2])
-    one = {"topic_arn": topic, "protocol": "sqs", "endpoint": queue}
+    endpoint = queue(cloud)
+    one: dict[str, Any] = {"topic_arn": topic, "protocol": "sqs", "endpoint": endpoint}
 
     assert cloud.run("sns_subscription", check=True, **one, filter_policy=FAILED)["changed"]
     assert cloud.run("sns_topic_info", topic_arn=topic)["topic"]["subscriptions"] == []
@@ -120,7 +124,7 @@ def test_a_subscription_through_its_life(cloud: Cloud, topic: str) -> None:
     assert (created["changed"], created["pending"]) == (True, False)
     found = only_subscription(cloud, topic)
     assert (found["arn"], found["pending"]) == (created["subscription_arn"], False)
-    assert (found["protocol"], found["endpoint"]) == ("sqs", queue)
+    assert (found["protocol"], found["endpoint"]) == ("sqs", endpoint)
     assert found["attributes"]["FilterPolicyScope"] == "MessageAttributes"
     assert not cloud.run("sns_subscription", **one, filter_policy=FAILED, raw_message_delivery=True)["changed"]
 
@@ -138,7 +142,12 @@ def test_a_subscription_through_its_life(cloud: Cloud, topic: str) -> None:
 
 
 def test_a_filter_of_the_body_is_made_one_of_attributes(cloud: Cloud, topic: str) -> None:
-    one = {"topic_arn": topic, "protocol": "email", "endpoint": "a@example.com", "filter_policy": FAILED}
+    one: dict[str, Any] = {
+        "topic_arn": topic,
+        "protocol": "email",
+        "endpoint": "a@example.com",
+        "filter_policy": FAILED,
+    }
     arn = cloud.run("sns_subscription", **one)["subscription_arn"]
     cloud.client("sns").set_subscription_attributes(
         SubscriptionArn=arn, AttributeName="FilterPolicyScope", AttributeValue="MessageBody"
@@ -149,19 +158,20 @@ def test_a_filter_of_the_body_is_made_one_of_attributes(cloud: Cloud, topic: str
 
 @only_ministack
 def test_what_is_pending_is_neither_changed_nor_deleted(cloud: Cloud, topic: str) -> None:
-    one = {"topic_arn": topic, "protocol": "http", "endpoint": "http://127.0.0.1:9/nobody"}
+    one: dict[str, Any] = {"topic_arn": topic, "protocol": "http", "endpoint": "http://127.0.0.1:9/nobody"}
     subscribed = cloud.run("sns_subscription", **one)
     assert (subscribed["changed"], subscribed["pending"], subscribed["subscription_arn"]) == (True, True, None)
     found = only_subscription(cloud, topic)
     assert (found["pending"], found["attributes"]) == (True, {})
-    for change in ({"filter_policy": FAILED}, {"state": "absent"}):
+    changes: tuple[dict[str, Any], ...] = ({"filter_policy": FAILED}, {"state": "absent"})
+    for change in changes:
         left = cloud.run("sns_subscription", **one, **change)
         assert (left["changed"], left["pending"]) == (False, True)
     assert only_subscription(cloud, topic)["endpoint"] == one["endpoint"]
 
 
 def test_no_topic_has_no_subscription(cloud: Cloud) -> None:
-    one = {"topic_arn": topic_arn(cloud), "protocol": "email", "endpoint": "a@example.com"}
+    one: dict[str, Any] = {"topic_arn": topic_arn(cloud), "protocol": "email", "endpoint": "a@example.com"}
     assert not cloud.run("sns_subscription", **one, state="absent")["changed"]
     assert "Cannot create, update or delete the subscription of a@example.com" in cloud.run.failure(
         "sns_subscription", **one
@@ -183,7 +193,9 @@ def test_subscriptions_are_read_page_by_page_and_pending_ones_without_an_arn() -
         stub.add_response("list_subscriptions_by_topic", second, {"TopicArn": topic, "NextToken": "more"})
         attributes = {"Attributes": {"PendingConfirmation": "false", "RawMessageDelivery": "false"}}
         stub.add_response("get_subscription_attributes", attributes, {"SubscriptionArn": f"{topic}:1"})
-        stub.add_client_error("get_subscription_attributes", "NotFound", expected_params={"SubscriptionArn": f"{topic}:2"})
+        stub.add_client_error(
+            "get_subscription_attributes", "NotFound", expected_params={"SubscriptionArn": f"{topic}:2"}
+        )
         found = list(subscriptions_of(RetryingBotoClientWrapper(client, aws_retry()), topic))
         stub.assert_no_pending_responses()
     assert [(one["arn"], one["pending"]) for one in found] == [

@@ -76,7 +76,10 @@ def preflight(folder: Path, inventory: str = "dev", **variables: Any) -> str:
         ),
         ({"stack_permissions_boundary": ""}, ["AWS does not answer"]),
         ({"stack_database_login": "iam"}, ["AWS does not answer"]),
-        ({"stack_notify": ["operators"]}, ["stack_notify holds 'operators'", "an e-mail address", "group_vars/all/main.yml"]),
+        (
+            {"stack_notify": ["operators"]},
+            ["stack_notify holds 'operators'", "an e-mail address", "group_vars/all/main.yml"],
+        ),
         ({"stack_notify": ["http://example.com"]}, ["AWS does not answer"]),
         ({"stack_importer_sessions": "many"}, ["stack_importer_sessions (many)", "1 to 16", "group_vars/all/main.yml"]),
         (

@@ -41,6 +41,10 @@ DELETED_WITH: dict[str, tuple[str, str]] = {
     "amazon.aws.iam_policy": ("amazon.aws.iam_role", "inline policies are part of the role"),
     "amazon.aws.lambda_policy": ("amazon.aws.lambda", "the permissions are part of the function"),
     "csv_to_aurora.aws.lambda_invocation_config": ("amazon.aws.lambda", "settings of the function"),
+    "csv_to_aurora.aws.sns_subscription": (
+        "csv_to_aurora.aws.sns_topic",
+        "SNS deletes a topic's subscriptions with it",
+    ),
     "csv_to_aurora.aws.rds_cluster_modify": ("amazon.aws.rds_cluster", "settings of the cluster"),
     "csv_to_aurora.aws.rds_cluster_parameters": ("amazon.aws.rds_cluster_param_group", "parameters of the group"),
 }

@@ -10,8 +10,8 @@ function, which is a process of the user who started it. So:
 * A request for a host that is not this machine is refused: a page's own host name may lead here (DNS rebinding).
 * Every other request has to be signed with Signature Version 4 in the header `Authorization`, with the secret of the
   root user, which is random for each local cloud, or with that of an IAM user's access key or of a session. Nothing in
-  the query string is taken for credentials. Without a signature, only whether the emulator is ready can be asked, and the link
-  of SNS be opened that confirms a subscription, which has a random token.
+  the query string is taken for credentials. Without a signature, only whether the emulator is ready can be asked, and
+  the link of SNS be opened that confirms a subscription, which has a random token.
 """
 
 from __future__ import annotations

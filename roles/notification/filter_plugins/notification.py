@@ -34,7 +34,7 @@ def _function_name(arn: str) -> str:
 
 
 def notification_current(gathered: Gathered, name: str, function_name: str = "") -> State:
-    """Return ``notifications`` by id, the ``foreign`` ones, whether the bucket sends its events to ``eventbridge``, ``rule``.
+    """Return ``notifications`` by id, the ``foreign`` ones, whether ``eventbridge`` gets events, and the ``rule``.
 
     Those of the role have its ids and invoke its function. All others are foreign, a list, each with its ``id`` and its
     ``target``.

@@ -63,9 +63,7 @@ def topic_subscriptions(wanted: Sequence[State], current: State) -> list[State]:
     """
     keys = ("topic", "protocol", "endpoint")
     desired = {tuple(one[key] for key in keys): one for one in wanted}
-    found = {
-        tuple(one[key] for key in keys): one for one in current["subscriptions"] if one["protocol"] in MANAGED
-    }
+    found = {tuple(one[key] for key in keys): one for one in current["subscriptions"] if one["protocol"] in MANAGED}
     changes: list[State] = []
     for key in sorted({*desired, *found}):
         settings = found[key]["settings"] if key in found else {}

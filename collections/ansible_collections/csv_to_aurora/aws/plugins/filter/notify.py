@@ -16,9 +16,9 @@ version_added: "1.0.0"
 author:
   - The csv-to-aurora authors (@csv-to-aurora)
 description:
-  - E-mail addresses get all alarms, and of the events of imports those that somebody has to look at. URLs and queues get
-    everything. An entry that is a mapping says with C(filter) which events it gets, and with C(alarms) whether it gets
-    alarms.
+  - E-mail addresses get all alarms, and of the events of imports those that somebody has to look at. URLs and queues
+    get everything. An entry that is a mapping says with C(filter) which events it gets, and with C(alarms) whether it
+    gets alarms.
   - The list is one that C(notify_mistakes) has nothing against.
 options:
   _input:
@@ -52,8 +52,8 @@ URL = re.compile(r"https?://[^\s/?#@]+(?::[0-9]+)?(?:[/?][^\s#]*)?")
 QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}")
 TOPIC = re.compile(r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):[A-Za-z0-9_-]{1,256}")
 FORMS = (
-    "an e-mail address, an https:// URL, the ARN of a standard SQS queue, a mapping with one of these as its endpoint, or, "
-    "as the only entry, the ARN of a standard SNS topic"
+    "an e-mail address, an https:// URL, the ARN of a standard SQS queue, a mapping with one of these as its endpoint, "
+    "or, as the only entry, the ARN of a standard SNS topic"
 )
 KEYS = frozenset(("endpoint", "filter", "alarms"))
 
@@ -121,7 +121,7 @@ def notify_mistakes(notify: Any, region: str, local: bool = False) -> list[str]:
 def _topic_mistakes(topic: str, region: str) -> Iterator[str]:
     match = TOPIC.fullmatch(topic)
     if match and match["region"] != region:
-        yield f"stack_notify names a topic in {match['region']} ({topic}), and alarms notify topics of their own region only"
+        yield f"stack_notify names a topic in {match['region']} ({topic}), and an alarm notifies its own region only"
 
 
 def _entry_mistakes(entry: Mapping[str, Any], *, local: bool) -> Iterator[str]:
@@ -163,14 +163,16 @@ def notify_notes(outputs: Mapping[str, Any], notify: Sequence[Any], variables_fi
     """
     if not notify:
         return [
-            "Nobody is notified of failed imports and alarms: stack_notify is empty. Set it, such as "
-            f"[operators@example.com], in {variables_file}."
+            (
+                "Nobody is notified of failed imports and alarms: stack_notify is empty. Set it, such as "
+                f"[operators@example.com], in {variables_file}."
+            )
         ]
     found = outputs.get("subscriptions") or []
     pending = sorted({one["endpoint"] for one in found if one["state"] == "pending"})
     return [
-        f"{endpoint} is not notified yet: its owner has to confirm it with the link that AWS has sent there. SNS deletes a "
-        "subscription that is not confirmed within 48 hours, and the next run sends another link."
+        f"{endpoint} is not notified yet: its owner has to confirm it with the link that AWS has sent there. SNS "
+        "deletes a subscription that is not confirmed within 48 hours, and the next run sends another link."
         for endpoint in pending
     ]
 

@@ -131,6 +131,7 @@ QUESTIONS: dict[str, Question] = {
         lambda arn: {"SecretId": arn.arn},
         details={"name": "Name", "deletion_date": "DeletedDate"},
     ),
+    "sns": Question("sns", "get_topic_attributes", lambda arn: {"TopicArn": arn.arn}),
     "sqs": _named("sqs", "get_queue_url", "QueueName"),
 }
 """How each kind of resource is asked for, by C(service:type), or by the service where its ARNs have no type."""

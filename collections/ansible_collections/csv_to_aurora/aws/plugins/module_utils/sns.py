@@ -25,9 +25,7 @@ def topic_attributes(client: Any, arn: str) -> dict[str, str] | None:
 
 
 def subscriptions_of(client: Any, topic: str) -> Iterator[dict[str, Any]]:
-    """Yield the subscriptions of a topic that exists, each with ``arn``, ``protocol``, ``endpoint``, ``pending`` and
-    ``attributes``.
-    """
+    """Yield the subscriptions of a topic that exists, under the names of sns_topic_info."""
     token: dict[str, str] = {}
     while True:
         page = client.list_subscriptions_by_topic(aws_retry=True, TopicArn=topic, **token)

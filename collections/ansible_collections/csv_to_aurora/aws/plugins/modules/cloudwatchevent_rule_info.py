@@ -20,8 +20,8 @@ options:
     type: str
     required: true
 notes:
-  - "Why this module: amazon.aws has no info module for rules, and M(amazon.aws.cloudwatchevent_rule) has no check mode. It
-    could go to amazon.aws as it is."
+  - "Why this module: amazon.aws has no info module for rules, and M(amazon.aws.cloudwatchevent_rule) has no check mode.
+    It could go to amazon.aws as it is."
 seealso:
   - module: amazon.aws.cloudwatchevent_rule
 extends_documentation_fragment:

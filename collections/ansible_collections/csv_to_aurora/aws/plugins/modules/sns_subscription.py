@@ -102,7 +102,9 @@ def found_subscription(client: Any, topic: str, protocol: str, endpoint: str) ->
     """Return the subscription of an endpoint; empty where there is none, or no topic."""
     if topic_attributes(client, topic) is None:
         return {}
-    same = (one for one in subscriptions_of(client, topic) if (one["protocol"], one["endpoint"]) == (protocol, endpoint))
+    same = (
+        one for one in subscriptions_of(client, topic) if (one["protocol"], one["endpoint"]) == (protocol, endpoint)
+    )
     return next(same, {})
 
 

@@ -42,10 +42,10 @@ options:
     type: dict
     default: {}
 notes:
-  - "Why this module: M(community.aws.sns_topic) lists all topics of the account to find one, and takes a topic that it has
-    just created for a foreign one until SNS lists it. A topic whose creation was interrupted has no policy yet. What
-    should go to community.aws is a fix that asks for the one topic, and gives its attributes to CreateTopic; then this
-    module is not needed."
+  - "Why this module: M(community.aws.sns_topic) lists all topics of the account to find one, and takes a topic that it
+    has just created for a foreign one until SNS lists it. A topic whose creation was interrupted has no policy yet.
+    What should go to community.aws is a fix that asks for the one topic, and gives its attributes to CreateTopic; then
+    this module is not needed."
 seealso:
   - module: community.aws.sns_topic
   - module: csv_to_aurora.aws.sns_topic_info

@@ -21,9 +21,9 @@ options:
     required: true
     aliases: ['arn']
 notes:
-  - "Why this module: M(community.aws.sns_topic_info) fails for a topic that does not exist, after minutes of retries, lists
-    all topics of the account for one, and returns neither the filter policies of subscriptions nor which of them are
-    pending. What should go to community.aws is a fix of these three; then this module is not needed."
+  - "Why this module: M(community.aws.sns_topic_info) fails for a topic that does not exist, after minutes of retries,
+    lists all topics of the account for one, and returns neither the filter policies of subscriptions nor which of them
+    are pending. What should go to community.aws is a fix of these three; then this module is not needed."
   - SNS does not tell the ARN of a subscription before it is confirmed, and so nothing but its protocol and endpoint.
 seealso:
   - module: csv_to_aurora.aws.sns_subscription
@@ -123,8 +123,8 @@ def main() -> None:
     with explained(
         module,
         f"Cannot describe topic {arn}",
-        "Check that sns:GetTopicAttributes, ListTagsForResource, ListSubscriptionsByTopic and GetSubscriptionAttributes "
-        "are allowed",
+        "Check that sns:GetTopicAttributes, ListTagsForResource, ListSubscriptionsByTopic and "
+        "GetSubscriptionAttributes are allowed",
     ):
         topic = described(client, arn)
     module.exit_json(changed=False, topic=topic)
