@@ -142,12 +142,7 @@ def test_a_subscription_through_its_life(cloud: Cloud, topic: str) -> None:
 
 
 def test_a_filter_of_the_body_is_made_one_of_attributes(cloud: Cloud, topic: str) -> None:
-    one: dict[str, Any] = {
-        "topic_arn": topic,
-        "protocol": "email",
-        "endpoint": "a@example.com",
-        "filter_policy": FAILED,
-    }
+    one: dict[str, Any] = {"topic_arn": topic, "protocol": "sqs", "endpoint": queue(cloud), "filter_policy": FAILED}
     arn = cloud.run("sns_subscription", **one)["subscription_arn"]
     cloud.client("sns").set_subscription_attributes(
         SubscriptionArn=arn, AttributeName="FilterPolicyScope", AttributeValue="MessageBody"
