@@ -21,6 +21,7 @@ from pymysql.cursors import Cursor
 
 from ansible_collections.csv_to_aurora.importer.plugins.filter.table_grants import table_grants
 from csv_importer import handler
+from csv_importer.afterwards import Publisher, Tagger
 from csv_importer.aws import SelfInvocation
 from csv_importer.datasets import Dataset, Datasets
 from csv_importer.events import Source
@@ -29,8 +30,7 @@ from csv_importer.handler import Handler, make_handler
 from csv_importer.importer import Importer
 from csv_importer.limits import DEFAULTS, Limits
 from csv_importer.mysql import MySqlDatabase
-from csv_importer.ports import Continuation, Credentials, ObjectStore, Topic
-from csv_importer.publisher import Publisher
+from csv_importer.ports import After, Continuation, Credentials, ObjectStore, Tags, Topic
 
 from .files import CUSTOMER, DESCRIPTOR
 from .mysql_server import MySqlServer, NoServerError
@@ -92,13 +92,21 @@ class Database:
         """Make an importer that does not sleep."""
         limits = options.get("limits", self.limits)
         topic: Topic | None = options.pop("topic", None)
+        tags: Tags | None = options.pop("tags", None)
+        publisher = Publisher(topic, SOURCE, self._log) if topic else None
+        tagger = Tagger(tags, self._log) if tags else None
         # Under any key: which dataset an object belongs to is a matter of other tests.
         datasets = Datasets((replace(options.pop("dataset", CUSTOMER), key_prefix=""),))
         settings: dict[str, Any] = {
             "database": MySqlDatabase(
-                self, self.server.ca_file, request_id, limits=limits, events=topic is not None, connect=connect
+                self,
+                self.server.ca_file,
+                request_id,
+                limits=limits,
+                after=After(publish=topic is not None, tag=tags is not None),
+                connect=connect,
             ),
-            "publisher": Publisher(topic, SOURCE, self._log) if topic else None,
+            "after": [each for each in (publisher, tagger) if each],
             "time_left": lambda: 60.0,
             "log": self._log,
             "limits": limits,

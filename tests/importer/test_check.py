@@ -25,6 +25,7 @@ NOTHING_FOUND = {
     "CheckErrors": 0,
     "EventsPending": 0,
     "EventsRefused": 0,
+    "ObjectsUntagged": 0,
     "DatasetsOverdue": 0,
     "ImportsWithoutProgress": 0,
     "IdentifiersUsed": 0.0,
@@ -153,7 +154,7 @@ def test_a_dataset_without_a_file_is_overdue_once_its_table_is_older_than_it_say
         datasets=Datasets((hurried,)),
         source=SOURCE,
         progress_timeout=60,
-        publisher=None,
+        after=(),
         time_left=lambda: 60.0,
         warn=lambda message, **values: said.append({"message": message, **values}),
     )

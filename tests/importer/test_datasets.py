@@ -148,7 +148,7 @@ def test_each_file_s_errors_are_told_at_once(tmp_path: Path, capsys: pytest.Capt
         (
             {**described({"name": "a"}), "name": "csv_import"},
             "name",
-            "none of csv_import, csv_import_range, csv_import_reject, csv_import_event",
+            "none of csv_import, csv_import_range, csv_import_reject, csv_import_event, csv_import_tag",
         ),
         ({**described({"name": "a"}), "csvToAurora:table": "T"}, "csvToAurora:table", "no name for a table"),
         ({**described({"name": "a"}), "csvToAurora:keyPrefix": 1}, "csvToAurora:keyPrefix", "a text"),

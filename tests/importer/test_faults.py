@@ -362,7 +362,7 @@ def test_a_table_altered_during_an_import_keeps_what_was_committed(database: Dat
 
 
 def test_without_a_ledger_the_event_is_kept(database: Database) -> None:
-    database.query("DROP TABLE csv_import_reject, csv_import_range, csv_import_event, csv_import")
+    database.query("DROP TABLE csv_import_reject, csv_import_range, csv_import_event, csv_import_tag, csv_import")
     with pytest.raises(TransientError, match="a table is missing"):
         database.importer(MemoryStore(CONTENT)).run(version_of())
 

@@ -25,7 +25,7 @@ from csv_importer.importer import Outcome, Result
 from csv_importer.limits import Limits
 from csv_importer.mysql import LoadData, MySqlDatabase, MySqlSession
 from csv_importer.parsing import Block, Position, read_blocks
-from csv_importer.ports import Counts, Entry, Range, RowsAltered, Stamp, Status
+from csv_importer.ports import After, Counts, Entry, Range, RowsAltered, Stamp, Status
 from csv_importer.sessions import NEAR_BYTES, Content
 
 from .conftest import Database
@@ -272,7 +272,7 @@ def test_two_sessions_never_have_the_same_attempt(database: Database) -> None:
                 super()._begin_again(entry, checking=checking)
                 claimed.append(second.claim(replay=False, checking=False))
 
-        slow = Slow(first._connection, version_of(), CUSTOMER, "request-1", limits=SMALL, events=False)
+        slow = Slow(first._connection, version_of(), CUSTOMER, "request-1", limits=SMALL, after=After())
         with pytest.raises(TransientError, match="changed by another session"):
             slow.claim(replay=False, checking=False)
     assert [entry.attempts for entry in claimed] == [3]

@@ -149,7 +149,7 @@ CREATE TABLE csv_import (
 def test_the_first_ledger_becomes_that_of_today_at_once_and_its_rows_are_of_customer(database: Database) -> None:
     shape = "SELECT column_name, column_type, column_default, extra, collation_name FROM information_schema.columns"
     today = {*database.query(f"{shape} WHERE table_schema = DATABASE() AND table_name = 'csv_import'")}
-    database.query("DROP TABLE csv_import_reject, csv_import_range, csv_import_event, csv_import")
+    database.query("DROP TABLE csv_import_reject, csv_import_range, csv_import_event, csv_import_tag, csv_import")
     database.query(FIRST_LEDGER)
     database.query(
         "INSERT INTO csv_import (version_hash, bucket, object_key, version_id, import_file, status, rows_read,"

@@ -352,6 +352,56 @@ class SnsTopic:
         return [each["Id"] for each in response.get("Successful", [])], reason
 
 
+IMPORTED = ("csv-to-aurora", "imported")
+"""The tag of an object that has been imported, for a lifecycle rule."""
+
+MOST_TAGS = 10
+"""Tags that an object may have: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html."""
+
+
+class S3Tags:
+    """The tags of objects in the bucket: see ports.Tags."""
+
+    def __init__(self, client: "S3Client | None" = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """Use a client, or one with the environment's settings, created when it is needed.
+
+        Args:
+            client: The client.
+            clock: Seconds, from any start.
+        """
+        self._client = client
+        self._clock = clock
+        self._pauses_until = -math.inf
+
+    @property
+    def pausing(self) -> bool:
+        """Whether it has refused, or not answered, shortly before: see ports.Tags."""
+        return self._clock() < self._pauses_until
+
+    def mark(self, version: ObjectVersion) -> None:
+        """Tag an object version as imported: see ports.Tags."""
+        # Not the one that reads objects: nobody waits for this for as long.
+        self._client = self._client or boto3.client("s3", config=TOPIC_CONFIG)
+        key, value = IMPORTED
+        try:
+            with _translated("tag the object in S3"):
+                found = self._client.get_object_tagging(
+                    Bucket=version.bucket, Key=version.key, VersionId=version.version_id
+                )["TagSet"]
+                others = [tag for tag in found if tag["Key"] != key]
+                if len(others) >= MOST_TAGS:
+                    raise FileRefused(f"it has {len(others)} other tags, as many as an object may have")
+                self._client.put_object_tagging(
+                    Bucket=version.bucket,
+                    Key=version.key,
+                    VersionId=version.version_id,
+                    Tagging={"TagSet": [*others, {"Key": key, "Value": value}]},
+                )
+        except (TransientError, ConfigurationError):
+            self._pauses_until = self._clock() + TOPIC_PAUSE
+            raise
+
+
 def _within(messages: Sequence[Message], most: int) -> Iterator[Sequence[Message]]:
     """Split messages, so that what is published at once is no larger than SNS takes."""
     some: list[Message] = []
@@ -371,7 +421,7 @@ class _PastTheEnd(Exception):
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(what: str = "read the object from S3") -> Iterator[None]:
     """Turn errors of S3 into those of csv_importer.errors."""
     try:
         yield
@@ -381,7 +431,7 @@ def _translated() -> Iterator[None]:
             raise _PastTheEnd from error
         if code in _GONE:
             raise FileRefused(f"{_GONE[code]} (S3: {code})") from error
-        raise _client_error(error, "read the object from S3", _DENIED_OR_GONE) from error
+        raise _client_error(error, what, _DENIED_OR_GONE) from error
     except BotoCoreError as error:
         raise TransientError(f"S3 does not answer ({type(error).__name__})") from error
 

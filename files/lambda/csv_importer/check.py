@@ -5,14 +5,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from csv_importer.afterwards import Pending, Publisher, Tagger, Warn
 from csv_importer.datasets import Dataset, Datasets
 from csv_importer.events import Source
 from csv_importer.ledger import Stalled, Table
-from csv_importer.ports import Outbox
-from csv_importer.publisher import Publisher, Warn
 
 BATCHES = 100
-"""Batches of events that one check publishes."""
+"""Batches of what is left to do that one check does."""
 
 NAMED = 10
 """Imports without progress that are named in the log."""
@@ -21,15 +20,14 @@ NEAR_THE_END = 80.0
 """Percent of a table's numbers from which on the log names it, as site.yml does."""
 
 
-class Ledger(Protocol):
+class Ledger(Pending, Protocol):
     """What the check reads: see ledger.MySqlLedger."""
-
-    @property
-    def outbox(self) -> Outbox:
-        """The events that are not published yet."""
 
     def pending(self) -> tuple[int, int]:
         """Return how many events are not published yet, and since when in seconds the oldest waits."""
+
+    def untagged(self) -> tuple[int, int]:
+        """Return how many objects are not tagged yet, and since when in seconds the first waits."""
 
     def newest(self, dataset: str) -> int | None:
         """Return how many seconds ago the newest import of a dataset succeeded; None where none has."""
@@ -47,12 +45,14 @@ class Findings:
 
     Attributes:
         events_pending: Events that are not published yet.
+        objects_untagged: Objects of imports that have succeeded which are not tagged yet.
         datasets_overdue: Datasets of which no file has come for longer than they say.
         imports_without_progress: Imports that have not ended, and on which nothing gets on.
         identifiers_used: The share of its numbers that the fullest table has used up, in percent.
     """
 
     events_pending: int
+    objects_untagged: int
     datasets_overdue: int
     imports_without_progress: int
     identifiers_used: float
@@ -67,7 +67,7 @@ class Check:
         datasets: Datasets,
         source: Source,
         progress_timeout: int,
-        publisher: Publisher | None,
+        after: Sequence[Publisher | Tagger],
         time_left: Callable[[], float],
         warn: Warn,
     ) -> None:
@@ -77,14 +77,14 @@ class Check:
             datasets: The datasets.
             source: Where the importer runs.
             progress_timeout: Seconds without progress after which an import is named.
-            publisher: Publishes events; None where there is no topic.
+            after: What does what is left to do once imports have ended.
             time_left: Returns how many seconds may still be used.
             warn: Where to report what is found, each with the command to look.
         """
         self._datasets = datasets
         self._source = source
         self._progress_timeout = progress_timeout
-        self._publisher = publisher
+        self._after = after
         self._time_left = time_left
         self._warn = warn
 
@@ -99,20 +99,29 @@ class Check:
             ConfigurationError: The user lacks a privilege.
         """
         with opened as ledger:
-            if self._publisher:
-                self._publisher.publish(ledger.outbox, BATCHES, self._time_left)
+            for each in self._after:
+                each.run(ledger, BATCHES, self._time_left)
             tables = ledger.tables()
             return Findings(
-                events_pending=self._pending(ledger),
+                events_pending=self._events(ledger),
+                objects_untagged=self._untagged(ledger),
                 datasets_overdue=sum(self._is_overdue(ledger, dataset, tables) for dataset in self._datasets.all),
                 imports_without_progress=self._stalled(ledger),
                 identifiers_used=self._used(tables),
             )
 
-    def _pending(self, ledger: Ledger) -> int:
+    def _events(self, ledger: Ledger) -> int:
         count, oldest = ledger.pending()
         if count:
             self._warn("Events are not published yet", events=count, oldest_seconds=oldest)
+        return count
+
+    def _untagged(self, ledger: Ledger) -> int:
+        count, oldest = ledger.untagged()
+        if count:
+            self._warn(
+                "Objects of imports that have succeeded are not tagged yet", objects=count, oldest_seconds=oldest
+            )
         return count
 
     def _is_overdue(self, ledger: Ledger, dataset: Dataset, tables: Sequence[Table]) -> bool:

@@ -32,7 +32,7 @@ IMPORT_ID_COLUMN = "import_id"
 IMPORT_ID_TYPE = "bigint unsigned"
 """Its type, which is that of the ledger's ids."""
 
-LEDGER_TABLES = ("csv_import", "csv_import_range", "csv_import_reject", "csv_import_event")
+LEDGER_TABLES = ("csv_import", "csv_import_range", "csv_import_reject", "csv_import_event", "csv_import_tag")
 """Tables that are the importer's own."""
 
 ALARM_REJECT_RATIO = 0.1

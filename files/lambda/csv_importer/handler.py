@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from csv_importer.aws import S3Store, SecretsManager, SelfInvocation, SnsTopic, TokenSecrets
+from csv_importer.afterwards import Publisher, Tagger
+from csv_importer.aws import S3Store, S3Tags, SecretsManager, SelfInvocation, SnsTopic, TokenSecrets
 from csv_importer.check import Check
 from csv_importer.datasets import Datasets
 from csv_importer.errors import ConfigurationError, ImporterError, TransientError
@@ -18,8 +19,7 @@ from csv_importer.importer import Importer, Outcome, Result
 from csv_importer.limits import DEFAULTS, Limits
 from csv_importer.mysql import MySqlDatabase
 from csv_importer.objects import Json, ObjectVersion, object_version_of, records_of
-from csv_importer.ports import Continuation, ObjectStore, Secrets, Topic
-from csv_importer.publisher import Publisher
+from csv_importer.ports import After, Continuation, ObjectStore, Secrets, Tags, Topic
 from csv_importer.settings import Settings
 
 RESERVE_SECONDS = 15.0
@@ -43,6 +43,7 @@ _UNITS = {
     "ImportsWithManyRejects": MetricUnit.Count,
     "EventsRefused": MetricUnit.Count,
     "EventsPending": MetricUnit.Count,
+    "ObjectsUntagged": MetricUnit.Count,
     "DatasetsOverdue": MetricUnit.Count,
     "ImportsWithoutProgress": MetricUnit.Count,
     "IdentifiersUsed": MetricUnit.Percent,
@@ -96,6 +97,7 @@ class _Clients:
     store: ObjectStore
     secrets: Secrets
     topic: Topic | None
+    tags: Tags | None
 
     @classmethod
     def of(cls, settings: Settings) -> "_Clients":
@@ -109,13 +111,18 @@ class _Clients:
         # A client that signs tokens takes a while to load: only where they are used.
         secrets = TokenSecrets(secret) if settings.iam_login else secret
         topic = SnsTopic(settings.topic) if settings.topic else None
-        return cls(settings, datasets, S3Store(), secrets, topic)
+        return cls(settings, datasets, S3Store(), secrets, topic, S3Tags() if settings.tag else None)
 
     def publisher(self, *, at_any_time: bool = False) -> Publisher | None:
         """Return what publishes events in one invocation; None where there is no topic."""
         if self.topic is None:
             return None
         return Publisher(self.topic, self.settings.source, logger.warning, at_any_time=at_any_time)
+
+    def after(self, publisher: Publisher | None, *, at_any_time: bool = False) -> Sequence[Publisher | Tagger]:
+        """Return what does what is left to do once imports have ended, in one invocation."""
+        tagger = Tagger(self.tags, logger.warning, at_any_time=at_any_time) if self.tags else None
+        return [each for each in (publisher, tagger) if each]
 
 
 class _Function:
@@ -158,7 +165,7 @@ class _Function:
                 datasets=clients.datasets,
                 source=settings.source,
                 progress_timeout=settings.progress_timeout,
-                publisher=publisher,
+                after=clients.after(publisher, at_any_time=True),
                 time_left=lambda: until - time.monotonic(),
                 warn=logger.warning,
             )
@@ -170,6 +177,7 @@ class _Function:
             values = {
                 "CheckErrors": 0,
                 "EventsPending": findings.events_pending,
+                "ObjectsUntagged": findings.objects_untagged,
                 "EventsRefused": publisher.refused if publisher else 0,
                 "DatasetsOverdue": findings.datasets_overdue,
                 "ImportsWithoutProgress": findings.imports_without_progress,
@@ -213,7 +221,7 @@ class _Invocation:
                 clients.settings.ca_file,
                 context.aws_request_id,
                 limits=limits,
-                events=clients.topic is not None,
+                after=After(publish=clients.topic is not None, tag=clients.tags is not None),
             ),
             time_left=self._time_left,
             log=logger.info,
@@ -221,7 +229,7 @@ class _Invocation:
             max_kept_rejects=clients.settings.max_kept_rejects,
             reject_retention_days=clients.settings.reject_retention_days,
             sessions=clients.settings.sessions,
-            publisher=self._publisher,
+            after=clients.after(self._publisher),
             limits=limits,
         )
 

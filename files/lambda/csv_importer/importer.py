@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
+from csv_importer.afterwards import Publisher, Tagger
 from csv_importer.compression import USUAL_RATIO, Decompressed, is_compressed
 from csv_importer.datasets import IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, Dataset, Datasets, Mode
 from csv_importer.errors import (
@@ -40,14 +41,13 @@ from csv_importer.ports import (
     Status,
     Superseded,
 )
-from csv_importer.publisher import Publisher
 from csv_importer.sessions import Content, Gaps, Job, SideBySide
 from csv_importer.settings import MAX_KEPT_REJECTS
 
 NOTHING = Counts()
 
 BATCHES = 2
-"""Batches of events that an import publishes: its own event, and what earlier ones have left."""
+"""Batches of what is left to do that an import does: its own event, and what earlier ones have left."""
 
 NO_BLOCK = "the time of the invocation was up before a block of the file had arrived"
 
@@ -104,7 +104,7 @@ class Importer:
         max_reject_ratio: float | None = None,
         max_kept_rejects: int = MAX_KEPT_REJECTS,
         reject_retention_days: int = 0,
-        publisher: Publisher | None = None,
+        after: Sequence[Publisher | Tagger] = (),
         limits: Limits = DEFAULTS,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -120,7 +120,7 @@ class Importer:
             max_reject_ratio: The highest share of rows that may be rejected, 0 to 1; None for any.
             max_kept_rejects: How many rejects of an import are kept, the first ones; the others are counted.
             reject_retention_days: Days after which rejects are deleted; 0 keeps them.
-            publisher: Publishes events; None where there is no topic.
+            after: What does what is left to do once imports have ended.
             limits: Sizes and times.
             sleep: Waits for some seconds.
         """
@@ -132,7 +132,7 @@ class Importer:
         self._sessions = sessions
         self._accepted = _Accepted(max_reject_ratio, max_kept_rejects)
         self._retention_days = reject_retention_days
-        self._publisher = publisher
+        self._after = after
         self._limits = limits
         self._sleep = sleep
 
@@ -188,8 +188,9 @@ class Importer:
             if not session.locked:
                 self._log("Importing without the lock: whoever holds it shows no progress")
             outcome = run.resume(session, version, replay=replay)
-            if self._publisher and outcome.entry.status.ended:
-                self._publisher.publish(session.outbox, BATCHES, self._time_left)
+            if outcome.entry.status.ended:
+                for each in self._after:
+                    each.run(session, BATCHES, self._time_left)
             if self._retention_days and outcome.entry.status.ended:
                 self._forget(session)
             return outcome

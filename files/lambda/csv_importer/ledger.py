@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from csv_importer.events import Event
 from csv_importer.feed import FeedConnection
 from csv_importer.mysql_errors import translated
-from csv_importer.outbox import MySqlOutbox
+from csv_importer.objects import ObjectVersion
+from csv_importer.outbox import EVENTS, TAGS, MySqlOutbox
 
 HIGHEST = {
     "tinyint": 2**7 - 1,
@@ -50,16 +52,21 @@ class Table(NamedTuple):
 
 
 class MySqlLedger:
-    """The ledger, read only but for its outbox."""
+    """The ledger, which is only read, and what is left to do after imports."""
 
     def __init__(self, connection: FeedConnection) -> None:
         """Wrap a connection in autocommit mode."""
         self._connection = connection
 
     @property
-    def outbox(self) -> MySqlOutbox:
+    def events(self) -> MySqlOutbox[Event]:
         """The events that are not published yet."""
-        return MySqlOutbox(self._connection)
+        return MySqlOutbox(self._connection, EVENTS)
+
+    @property
+    def tags(self) -> MySqlOutbox[ObjectVersion]:
+        """The object versions that are not tagged yet."""
+        return MySqlOutbox(self._connection, TAGS)
 
     def pending(self) -> tuple[int, int]:
         """Return how many events are not published yet, and since when in seconds the oldest waits.
@@ -71,6 +78,19 @@ class MySqlLedger:
         ((count, oldest),) = self._query(
             "SELECT COUNT(*), COALESCE(TIMESTAMPDIFF(SECOND, MIN(created_at), CURRENT_TIMESTAMP(3)), 0)"
             " FROM csv_import_event"
+        )
+        return count, oldest
+
+    def untagged(self) -> tuple[int, int]:
+        """Return how many objects are not tagged yet, and since when in seconds the first waits.
+
+        Raises:
+            TransientError: The database cannot be used now.
+            ConfigurationError: The user lacks a privilege.
+        """
+        ((count, oldest),) = self._query(
+            "SELECT COUNT(*), COALESCE(TIMESTAMPDIFF(SECOND, MIN(created_at), CURRENT_TIMESTAMP(3)), 0)"
+            " FROM csv_import_tag"
         )
         return count, oldest
 

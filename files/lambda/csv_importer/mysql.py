@@ -15,15 +15,18 @@ from pymysql.cursors import Cursor
 
 from csv_importer.datasets import IMPORT_FILE_COLUMN, IMPORT_ID_COLUMN, IMPORT_ID_TYPE, Dataset, Mode
 from csv_importer.errors import ConfigurationError, TransientError
+from csv_importer.events import Event, has_many_rejects
 from csv_importer.feed import FEED_NAME, FeedConnection
 from csv_importer.fields import Column
 from csv_importer.ledger import MySqlLedger
 from csv_importer.limits import DEFAULTS, Limits
 from csv_importer.mysql_errors import DUPLICATE, LOGIN_REFUSED, MIGRATION, code_of, transaction, translated
 from csv_importer.objects import IMPORT_FILE_LENGTH, ObjectVersion
-from csv_importer.outbox import MySqlOutbox, add_event
+from csv_importer.outbox import EVENTS, TAGS, MySqlOutbox, add_event, add_tag
 from csv_importer.parsing import Block, Position, Reject
 from csv_importer.ports import (
+    NOTHING_AFTER,
+    After,
     Counts,
     Credentials,
     Entry,
@@ -77,7 +80,7 @@ class MySqlDatabase:
         request_id: str,
         *,
         limits: Limits = DEFAULTS,
-        events: bool = False,
+        after: After = NOTHING_AFTER,
         clock: Callable[[], float] = time.monotonic,
         connect: Callable[..., FeedConnection] = FeedConnection,
     ) -> None:
@@ -88,7 +91,7 @@ class MySqlDatabase:
             ca_file: The CA certificates that the server's certificate is verified with, PEM.
             request_id: The invocation, for the ledger.
             limits: Sizes and times.
-            events: Whether an import that ends puts its event into the outbox.
+            after: What is left to do once an import has ended.
             clock: Seconds, from any start.
             connect: Connects, with the options of FeedConnection.
         """
@@ -96,7 +99,7 @@ class MySqlDatabase:
         self._ca_file = ca_file
         self._request_id = request_id
         self._limits = limits
-        self._events = events
+        self._after = after
         self._clock = clock
         self._connect = connect
         # By object version: the id of the import, and the number of the attempt that this invocation has begun.
@@ -108,7 +111,7 @@ class MySqlDatabase:
         connection, lock_key = self._logged_in()
         try:
             session = MySqlSession(
-                connection, version, dataset, self._request_id, limits=self._limits, events=self._events
+                connection, version, dataset, self._request_id, limits=self._limits, after=self._after
             )
             session.prepare(lock_key)
             held = session.lock(lock_name(version, lock_key), timeout, self._clock)
@@ -127,7 +130,7 @@ class MySqlDatabase:
         """Connect once more: see ports.Database."""
         connection, _ = self._logged_in()
         try:
-            yield MySqlSession(connection, version, dataset, self._request_id, limits=self._limits, events=self._events)
+            yield MySqlSession(connection, version, dataset, self._request_id, limits=self._limits, after=self._after)
         finally:
             with _quietly():
                 connection.close()
@@ -264,7 +267,7 @@ class MySqlSession:
         request_id: str,
         *,
         limits: Limits,
-        events: bool,
+        after: After,
     ) -> None:
         """Wrap a connection.
 
@@ -274,14 +277,14 @@ class MySqlSession:
             dataset: The dataset that it belongs to; None where none takes it, so that only the ledger is written.
             request_id: The invocation, for the ledger.
             limits: Sizes.
-            events: Whether an import that ends puts its event into the outbox.
+            after: What is left to do once an import has ended.
         """
         self._connection = connection
         self._version = version
         self._dataset = dataset
         self._request_id = request_id
         self._limits = limits
-        self._events = events
+        self._after = after
         self._lock_key = ""
         self.locked = False
         # The id of the import, and the number of the attempt that claim has begun.
@@ -309,9 +312,14 @@ class MySqlSession:
         return MultiRowInsert(self._connection, self._table, self._limits.insert_rows)
 
     @property
-    def outbox(self) -> MySqlOutbox:
-        """The outbox: see ports.Session."""
-        return MySqlOutbox(self._connection)
+    def events(self) -> MySqlOutbox[Event]:
+        """The events: see ports.Session."""
+        return MySqlOutbox(self._connection, EVENTS)
+
+    @property
+    def tags(self) -> MySqlOutbox[ObjectVersion]:
+        """The objects to be tagged: see ports.Session."""
+        return MySqlOutbox(self._connection, TAGS)
 
     def _staged[T](self, fill: Fill[T]) -> Staged[T]:
         return Staged(self._connection, self._required, self._types(), fill, self._limits.batch_rejects)
@@ -602,8 +610,17 @@ class MySqlSession:
                 [(before.import_id, offset) for offset in gone],
             )
             self._add_ranges(cursor, before, new)
-            if self._events and after.status.ended:
-                add_event(cursor, self._version, replace(after, reason=reason), self._dataset)
+            if after.status.ended:
+                self._add_what_follows(cursor, replace(after, reason=reason))
+
+    def _add_what_follows(self, cursor: Cursor, entry: Entry) -> None:
+        """Store what is left to do after an import that ends, within the transaction."""
+        if self._after.publish:
+            add_event(cursor, self._version, entry, self._dataset)
+        many = has_many_rejects(entry.total, self._dataset)
+        # Somebody may want the rejected rows, and without a version id the object may be another one by then.
+        if self._after.tag and entry.status is Status.SUCCEEDED and not many and self._version.is_named:
+            add_tag(cursor, self._version, entry)
 
     def record(self, entry: Entry, ranges: Sequence[Range]) -> None:
         """Store what is imported beyond the position: see ports.Session."""

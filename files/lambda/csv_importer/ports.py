@@ -309,18 +309,51 @@ class Topic(Protocol):
         """Publish messages, in bounded time; what it does not take is no error."""
 
 
-class Outbox(Protocol):
-    """Events that are not published yet."""
+class After(NamedTuple):
+    """What is left to do once an import has ended.
 
-    def hand_over(self, most: int, publish: Callable[[Sequence[Any]], Collection[str]]) -> int:
-        """Publish the oldest events, but those that another session is publishing; delete those that were accepted.
+    Attributes:
+        publish: Whether its event is published.
+        tag: Whether its object is tagged, where it has succeeded.
+    """
+
+    publish: bool = False
+    tag: bool = False
+
+
+NOTHING_AFTER = After()
+"""Where there is no topic, and objects are not tagged."""
+
+
+class Tags(Protocol):
+    """The tags of objects in the bucket."""
+
+    @property
+    def pausing(self) -> bool:
+        """Whether it has refused, or not answered, shortly before."""
+
+    def mark(self, version: ObjectVersion) -> None:
+        """Tag an object version as imported; its other tags stay.
+
+        Raises:
+            FileRefused: It is gone, or has as many other tags as an object may have.
+            TransientError: S3 does not answer.
+            ConfigurationError: The role may not tag it.
+        """
+
+
+class Outbox[T](Protocol):
+    """What is left to do once imports have ended, of any import."""
+
+    def hand_over(self, most: int, deliver: Callable[[Mapping[int, T]], Collection[int]]) -> int:
+        """Have the oldest done, but what another session is doing; delete what is done.
 
         Args:
             most: How many at most.
-            publish: Publishes events, and returns the ids of those that were accepted.
+            deliver: Does what it is given, by key, and returns the keys of what is done.
 
         Returns:
-            How many there were to publish, most at most.
+            How many there were to be done, most at most.
 
         Raises:
             TransientError: The database cannot be used now.
@@ -348,8 +381,12 @@ class Session(Protocol):
         """The loader that finds the rows which the database refuses."""
 
     @property
-    def outbox(self) -> Outbox:
+    def events(self) -> Outbox[Mapping[str, Any]]:
         """The events that are not published yet, of any import."""
+
+    @property
+    def tags(self) -> Outbox[ObjectVersion]:
+        """The object versions that are not tagged yet, of any import."""
 
     def claim(self, *, replay: bool, checking: bool) -> Entry:
         """Count this attempt in the ledger's row, which is created if there is none, and read it.
@@ -387,7 +424,7 @@ class Session(Protocol):
         """
 
     def advance(self, before: Entry, after: Entry) -> None:
-        """Store progress, within the transaction; where the import ends, its event too.
+        """Store progress, within the transaction; where the import ends, what is left to do after it, too.
 
         Raises:
             TransientError: The ledger's row is not as in before: another session wrote it.

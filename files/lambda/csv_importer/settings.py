@@ -37,6 +37,7 @@ class Settings:
         iam_login: DATABASE_LOGIN, whether to log in with IAM authentication tokens instead of a password.
         topic: EVENTS_TOPIC_ARN, the topic for the events of imports that end; empty for none.
         source: STACK_NAME and ENVIRONMENT_NAME, which events and logs name.
+        tag: PROCESSED_OBJECTS, whether objects are tagged once they have been imported.
         progress_timeout: PROGRESS_TIMEOUT, the seconds without progress after which the check names an import.
     """
 
@@ -51,6 +52,7 @@ class Settings:
     iam_login: bool
     topic: str
     source: Source
+    tag: bool
     progress_timeout: int
 
     @classmethod
@@ -63,6 +65,11 @@ class Settings:
         for name in ("SECRET_ID", "BUCKET_NAME"):
             if not environment.get(name):
                 raise ConfigurationError(f"environment variable {name} is not set")
+        processed = environment.get("PROCESSED_OBJECTS", "")
+        if processed not in ("", "tag"):
+            raise ConfigurationError(
+                f"environment variable PROCESSED_OBJECTS is {processed!r}: it has to be tag or empty"
+            )
         topic = environment.get("EVENTS_TOPIC_ARN", "")
         for name in ("STACK_NAME", "ENVIRONMENT_NAME"):
             if topic and not environment.get(name):
@@ -81,6 +88,7 @@ class Settings:
             sessions=_count(environment, "IMPORT_SESSIONS", 1, MAX_SESSIONS, lowest=1),
             iam_login=login == "iam",
             topic=topic,
+            tag=processed == "tag",
             source=Source(
                 environment.get("STACK_NAME") or "STACK", environment.get("ENVIRONMENT_NAME") or "ENVIRONMENT"
             ),
