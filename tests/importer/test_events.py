@@ -476,7 +476,7 @@ def test_a_topic_that_refuses_fails_no_import_and_is_told_later(
     reason: str,
 ) -> None:
     if not code:
-        monkeypatch.setattr(aws, "TOPIC_CONFIG", aws.TOPIC_CONFIG.merge(Config(read_timeout=0.2)))
+        monkeypatch.setattr(aws, "BRIEF_CONFIG", aws.BRIEF_CONFIG.merge(Config(read_timeout=0.2)))
     with refusing_sns(status, code) as server, monkeypatch.context() as there:
         there.setenv("AWS_ENDPOINT_URL_SNS", server.url)
         answer = invoke(cloud.put("a.csv", ONE), cloud.put("b.csv", ONE))
@@ -491,7 +491,7 @@ def test_a_topic_that_refuses_fails_no_import_and_is_told_later(
     assert "EventsRefused" not in second
     assert len(database.pending()) == 3
     # Another execution environment.
-    monkeypatch.setattr("csv_importer.aws.TOPIC_PAUSE", 0.0)
+    monkeypatch.setattr("csv_importer.aws.PAUSE_SECONDS", 0.0)
     later = Publisher(SnsTopic(topic.arn), SOURCE, database._log)
     with MySqlDatabase(database, database.server.ca_file, "later").ledger() as ledger:
         later.run(ledger, 1, lambda: 60.0)

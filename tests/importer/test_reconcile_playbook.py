@@ -301,9 +301,28 @@ def test_what_is_stuck_or_a_dead_letter_is_named_with_the_next_command(stack: St
     code, output = stack.play(*NOW)
     assert code == 2, output
     assert f"stuck imports: 0; dead letters: 1; list them, and run them again: {replay}" in output
+    assert "Events not published: 0" in output
     code, output = stack.play(*RUN)
     assert code == 0, output
     assert "Dead letters: 1" in output
+
+
+def test_events_that_are_not_published_are_named_with_the_next_command(stack: Stack) -> None:
+    """Those of the last minutes are left to the scheduled check."""
+    for minutes in (14, 16, 61):
+        stack.database.query(
+            "INSERT INTO csv_import_event (import_id, event, created_at) VALUES (1, '{}', NOW(3) - INTERVAL %s MINUTE)",
+            minutes,
+        )
+    code, output = stack.play(*NOW)
+    assert code == 2, output
+    said = "the oldest for 61 minutes; the function's log has the reason, and what is missing is created by"
+    command = "ansible-playbook playbooks/site.yml -i inventories/stage"
+    assert f"dead letters: 0; events not published: 2, {said} {command}" in output
+    stack.database.query("DELETE FROM csv_import_event WHERE created_at < NOW(3) - INTERVAL 15 MINUTE")
+    code, output = stack.play(*NOW)
+    assert code == 0, output
+    assert "Events not published: 0" in output
 
 
 def test_what_cannot_be_read_or_sent_is_said(stack: Stack) -> None:

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 4})
 """Short enough that an unreachable network is noticed before an invocation's time is up."""
 
-TOPIC_CONFIG = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 1})
-"""An import waits for the topic: for as long as this, and once."""
+BRIEF_CONFIG = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 1})
+"""For what follows on an import, which waits for it: once, and no longer than this."""
 
-TOPIC_PAUSE = 60.0
-"""Seconds for which imports leave a topic alone that has refused."""
+PAUSE_SECONDS = 60.0
+"""Seconds for which imports leave a topic, or the tags of a bucket, alone after a refusal."""
 
 TOPIC_BYTES = 256 * 1024
 """Bytes of the messages that SNS takes at once: https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html."""
@@ -322,7 +322,7 @@ class SnsTopic:
                 now, reason = [], f"SNS does not answer ({type(error).__name__})"
             accepted += now
             if reason:
-                self._pauses_until = self._clock() + TOPIC_PAUSE
+                self._pauses_until = self._clock() + PAUSE_SECONDS
                 return Published(accepted, reason)
         return Published(accepted)
 
@@ -331,7 +331,7 @@ class SnsTopic:
         if self._client is None:
             # arn:partition:sns:region:account:name, which may be of another region than the function.
             region = (self.name.split(":") + [""] * 4)[3] or None
-            self._client = cast("_Sns", boto3.client("sns", region_name=region, config=TOPIC_CONFIG))
+            self._client = cast("_Sns", boto3.client("sns", region_name=region, config=BRIEF_CONFIG))
         response = self._client.publish_batch(
             TopicArn=self.name,
             PublishBatchRequestEntries=[
@@ -381,7 +381,7 @@ class S3Tags:
     def mark(self, version: ObjectVersion) -> None:
         """Tag an object version as imported: see ports.Tags."""
         # Not the one that reads objects: nobody waits for this for as long.
-        self._client = self._client or boto3.client("s3", config=TOPIC_CONFIG)
+        self._client = self._client or boto3.client("s3", config=BRIEF_CONFIG)
         key, value = IMPORTED
         try:
             with _translated("tag the object in S3"):
@@ -398,7 +398,7 @@ class S3Tags:
                     Tagging={"TagSet": [*others, {"Key": key, "Value": value}]},
                 )
         except (TransientError, ConfigurationError):
-            self._pauses_until = self._clock() + TOPIC_PAUSE
+            self._pauses_until = self._clock() + PAUSE_SECONDS
             raise
 
 
