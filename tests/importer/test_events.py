@@ -475,10 +475,10 @@ def test_a_topic_that_refuses_fails_no_import_and_is_told_later(
     code: str,
     reason: str,
 ) -> None:
-    if not code:
-        monkeypatch.setattr(aws, "BRIEF_CONFIG", aws.BRIEF_CONFIG.merge(Config(read_timeout=0.2)))
     with refusing_sns(status, code) as server, monkeypatch.context() as there:
         there.setenv("AWS_ENDPOINT_URL_SNS", server.url)
+        if not code:
+            there.setattr(aws, "BRIEF_CONFIG", aws.BRIEF_CONFIG.merge(Config(read_timeout=0.2)))
         answer = invoke(cloud.put("a.csv", ONE), cloud.put("b.csv", ONE))
         again = invoke(cloud.put("c.csv", ONE))
         assert {each["result"] for each in answer["imports"] + again["imports"]} == {"succeeded"}
