@@ -182,7 +182,7 @@ def test_a_function(importer: ModuleType) -> None:
     }
 
 
-@pytest.mark.parametrize("other", [f"{NAME}-2-importer", f"{NAME}-importer"])
+@pytest.mark.parametrize("other", [f"{NAME}-2-importer", f"{NAME}-importer", f"{NAME}-2-database"])
 def test_the_alarms_of_a_stack_whose_name_begins_like_the_functions_are_its_own(
     importer: ModuleType, other: str
 ) -> None:

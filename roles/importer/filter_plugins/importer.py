@@ -110,11 +110,16 @@ def importer_current(gathered: Gathered, name: str, tags: Mapping[str, str]) -> 
 def _own_alarms(gathered: Gathered, name: str) -> dict[str, dict[str, Any]]:
     """Return the alarms of the function, without those of a stack whose name begins like the function's.
 
-    Of the function a-importer are a-importer-errors and all others but a-importer-b-importer-errors, of the stack
-    a-importer-b. Alarms carry no tags to tell.
+    Of the function a-importer are a-importer-errors and all others but a-importer-b-importer-errors and
+    a-importer-b-database-cpu, of the stack a-importer-b. Alarms carry no tags to tell.
     """
     alarms = alarms_current(gathered["alarms"])
-    return {alarm: state for alarm, state in alarms.items() if "-importer-" not in alarm.removeprefix(name)}
+    others = ("-importer-", "-database-")
+    return {
+        alarm: state
+        for alarm, state in alarms.items()
+        if not any(other in alarm.removeprefix(name) for other in others)
+    }
 
 
 def importer_outputs(gathered: Gathered, name: str) -> dict[str, Any]:
