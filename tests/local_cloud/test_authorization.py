@@ -218,6 +218,15 @@ def test_alarms_are_authorized_one_by_one(authorization: ModuleType) -> None:
     assert [resource for _, resource in found] == [f"{prefix}a", f"{prefix}b"]
 
 
+def test_dashboards_are_authorized_one_by_one_and_have_no_region(authorization: ModuleType) -> None:
+    found = required(authorization, "monitoring", "cloudwatch:DeleteDashboards", body={"DashboardNames": ["a", "b"]})
+    prefix = f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/"
+    assert [resource for _, resource in found] == [f"{prefix}a", f"{prefix}b"]
+    for action in ("PutDashboard", "GetDashboard"):
+        found = required(authorization, "monitoring", f"cloudwatch:{action}", body={"DashboardName": "a"})
+        assert [resource for _, resource in found] == [f"{prefix}a"]
+
+
 def test_the_record_has_each_authorization_once_and_starts_again_when_it_is_removed(
     authorization: ModuleType, tmp_path: Path
 ) -> None:

@@ -87,6 +87,7 @@ NEW = {
 """Actions with the type of what they create, which alone carries the tags of the request: nothing existing is meant."""
 NAMED = {
     ("cloudwatch", "alarm"),
+    ("cloudwatch", "dashboard"),
     ("events", "rule-on-default-event-bus"),
     ("iam", "instance-profile"),
     ("iam", "policy"),
@@ -303,14 +304,21 @@ def test_nothing_is_created_with_somebody_elses_tags(action: str) -> None:
         assert not allowed(action, resource, request(tags)), f"{kind} with {tags}"
 
 
-def test_every_alarm_of_the_role_is_the_deployers() -> None:
+@pytest.mark.parametrize(
+    ("role", "alarms", "prefix"),
+    [
+        ("importer", "__importer_alarms", "importer"),
+        ("importer", "__importer_check_alarms", "importer"),
+        ("monitoring", "__monitoring_alarms_known", "database"),
+    ],
+)
+def test_every_alarm_of_a_role_is_the_deployers(role: str, alarms: str, prefix: str) -> None:
     """Each is named: a pattern that all of them match would match those of the stack dev-importer-2, too."""
-    names = yaml.safe_load((permissions.ROOT / "roles/importer/vars/main.yml").read_text(encoding="utf-8"))
-    alarms = f"arn:aws:cloudwatch:{OWN['aws_region']}:{ACCOUNT}:alarm:{OWN['stack_name']}-importer-"
-    own = [*names["__importer_alarms"], *names["__importer_check_alarms"]]
-    assert len(own) > 1
-    for action, name in itertools.product(("PutMetricAlarm", "DeleteAlarms"), own):
-        assert allowed(f"cloudwatch:{action}", f"{alarms}{name}", {}), f"name {name} in deployer-import.json"
+    names = yaml.safe_load((permissions.ROOT / f"roles/{role}/vars/main.yml").read_text(encoding="utf-8"))[alarms]
+    arn = f"arn:aws:cloudwatch:{OWN['aws_region']}:{ACCOUNT}:alarm:{OWN['stack_name']}-{prefix}-"
+    assert len(names) > 1
+    for action, name in itertools.product(("PutMetricAlarm", "DeleteAlarms"), names):
+        assert allowed(f"cloudwatch:{action}", f"{arn}{name}", {}), f"name {name} in files/policies/deployer-*.json"
 
 
 @pytest.mark.parametrize("public", ["true", "false"])

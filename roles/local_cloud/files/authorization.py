@@ -75,6 +75,7 @@ RDS_DEFAULTS = {
         "OptionGroupName": "og:default:aurora-mysql-8-0",
     },
 }
+DASHBOARD_ACTIONS = {"cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:PutDashboard"}
 # Calls that, given tags, are also authorized for tagging what they create:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html
@@ -402,6 +403,10 @@ def call_checks(service: str, action: str, resource: str, context: Mapping[str, 
     elif request and service == "events" and (rule := request.body.get("Rule") or request.body.get("Name")):
         # A rule of the default event bus, which has no part in its name.
         yield Check(action, f"arn:aws:events:{request.region}:{request.account}:rule/{rule}", context)
+    elif request and action in DASHBOARD_ACTIONS:
+        # Dashboards are global.
+        named = request.body.get("DashboardNames") or [request.body.get("DashboardName", "*")]
+        yield from (Check(action, f"arn:aws:cloudwatch::{request.account}:dashboard/{name}") for name in named)
     elif request is None or service not in {"ec2", "rds", "iam", "lambda"}:
         yield Check(action, resource, context)
     elif service == "ec2":
