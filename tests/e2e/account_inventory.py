@@ -42,6 +42,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "SQS queue": ("sqs", "list_queues", "QueueUrls"),
     "log group": ("logs", "describe_log_groups", "logGroups[].logGroupName"),
     "CloudWatch alarm": ("cloudwatch", "describe_alarms", "MetricAlarms[].AlarmName"),
+    "CloudWatch dashboard": ("cloudwatch", "list_dashboards", "DashboardEntries[].DashboardName"),
     "SSM parameter": ("ssm", "describe_parameters", "Parameters[].Name"),
     "IAM role": ("iam", "list_roles", "Roles[].RoleName"),
     "instance profile": ("iam", "list_instance_profiles", "InstanceProfiles[].InstanceProfileName"),

@@ -676,6 +676,43 @@ def alarm_added(operator: Operator) -> None:
     )
 
 
+# The monitoring
+
+
+@names(f"monitoring: create CloudWatch alarm {STACK}-database-memory")
+def database_alarm_deleted(operator: Operator) -> None:
+    operator.cloudwatch.delete_alarms(AlarmNames=[f"{STACK}-database-memory"])
+
+
+@names(f"monitoring: update CloudWatch alarm {STACK}-database-cpu")
+def database_alarm_changed(operator: Operator) -> None:
+    operator.cloudwatch.put_metric_alarm(
+        AlarmName=f"{STACK}-database-cpu",
+        AlarmDescription="It is busy",
+        Namespace="AWS/RDS",
+        MetricName="CPUUtilization",
+        Dimensions=[{"Name": "DBClusterIdentifier", "Value": STACK}],
+        Statistic="Average",
+        Period=60,
+        EvaluationPeriods=1,
+        ComparisonOperator="GreaterThanThreshold",
+        Threshold=50,
+        TreatMissingData="missing",
+    )
+
+
+@names(f"monitoring: update CloudWatch dashboard {STACK}")
+def dashboard_changed(operator: Operator) -> None:
+    body = json.loads(operator.cloudwatch.get_dashboard(DashboardName=STACK)["DashboardBody"])
+    body["widgets"].pop()
+    operator.cloudwatch.put_dashboard(DashboardName=STACK, DashboardBody=json.dumps(body, indent=2))
+
+
+@names(f"monitoring: create CloudWatch dashboard {STACK}")
+def dashboard_deleted(operator: Operator) -> None:
+    operator.cloudwatch.delete_dashboards(DashboardNames=[STACK])
+
+
 # The notification
 
 

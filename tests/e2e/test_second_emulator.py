@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 HOSTS = "inventories/local/hosts.yml"
-CREATED = {"network": 15, "security_groups": 3, "database": 10, "app_host": 5, "bucket": 2, "topic": 4, "importer": 18}
+CREATED = {
+    "network": 15,
+    "security_groups": 3,
+    "database": 10,
+    "app_host": 5,
+    "bucket": 2,
+    "topic": 4,
+    "importer": 18,
+    "monitoring": 7,
+}
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 from dashboard_rules import violations
+from strict import values
 
 from tests.filters.conftest import ROLES
 
@@ -88,6 +89,14 @@ def test_the_sizes_of_a_class(
         "local_storage": storage * GIB,
         "connections": connections,
     }
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-east-1"])
+def test_the_sizes_of_every_class_of_aurora_mysql_are_known(monitoring: ModuleType, region: str) -> None:
+    classes = values.instance_classes(region)
+    assert len(classes) > 50
+    sizes = {one: monitoring.monitoring_sizes(one, max_capacity=4) for one in classes - {"db.serverless"}}
+    assert [one for one, known in sorted(sizes.items()) if None in known.values()] == []
 
 
 @pytest.mark.parametrize(
@@ -247,6 +256,13 @@ def test_the_graphs_name_alarms_and_sources_of_the_role() -> None:
     assert {graph["alarm"] for graph in graphs if "alarm" in graph} <= set(VARIABLES["__monitoring_alarms_known"])
     used = {metric["of"] for graph in graphs for metric in graph["metrics"]}
     assert used == set(VARIABLES["__monitoring_about"]["sources"])
+
+
+def test_the_dashboard_shows_every_alarm_of_the_importer() -> None:
+    """The names are set, and not those that exist: a missing alarm is no other dashboard."""
+    shown = yaml.safe_load((ROLES.parent / "group_vars/all/roles.yml").read_text(encoding="utf-8"))
+    alarms = yaml.safe_load((ROLES / "importer/vars/main.yml").read_text(encoding="utf-8"))
+    assert shown["stack_importer_alarms"] == sorted(alarms["__importer_alarms"])
 
 
 def test_alarms_are_in_the_same_order_whatever_the_order_of_their_names(monitoring: ModuleType) -> None:
