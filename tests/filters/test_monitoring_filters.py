@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
-from dashboard_rules import violations
 from strict import values
 
 from tests.filters.conftest import ROLES
+from tests.filters.dashboard_rules import violations
 
 NAME = "customers-stage"
 PREFIX = f"{NAME}-database-"
