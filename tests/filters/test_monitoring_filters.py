@@ -12,6 +12,7 @@ import yaml
 from ansible.errors import AnsibleFilterError
 from strict import values
 
+from csv_importer import handler
 from tests.filters.conftest import ROLES
 from tests.filters.dashboard_rules import violations
 
@@ -256,6 +257,14 @@ def test_the_graphs_name_alarms_and_sources_of_the_role() -> None:
     assert {graph["alarm"] for graph in graphs if "alarm" in graph} <= set(VARIABLES["__monitoring_alarms_known"])
     used = {metric["of"] for graph in graphs for metric in graph["metrics"]}
     assert used == set(VARIABLES["__monitoring_about"]["sources"])
+
+
+def test_the_dashboard_shows_metrics_that_the_function_reports() -> None:
+    shown = {
+        metric["name"] for row in ROWS for graph in row for metric in graph["metrics"] if metric["of"] == "importer"
+    }
+    # Its duration is that of an import, and a graph shows that of an invocation.
+    assert shown == handler._UNITS.keys() - {"Duration"}
 
 
 def test_the_dashboard_shows_every_alarm_of_the_importer() -> None:
