@@ -228,6 +228,24 @@ def test_instances_that_wait_for_a_reboot_are_named(filters: ModuleType) -> None
     assert outputs["pending_reboot"] == [f"{NAME}-1", f"{NAME}-3"]
 
 
+def test_until_when_certificates_are_valid_is_an_output_and_those_that_expire_are_named(filters: ModuleType) -> None:
+    dates = ["2027-01-26T23:59:59+00:00", "2027-01-25T00:00:00+00:00", "2061-05-25T23:59:59+00:00", None]
+    members = [instance(number, certificate_details={"valid_till": date}) for number, date in enumerate(dates, start=1)]
+    # One that is being created has none.
+    members += [instance(5), instance(6, certificate_details=None)]
+    outputs = filters.database_outputs(NOTHING | {"instances": {"instances": members}}, {})
+    assert outputs["certificates_valid_until"] == {
+        f"{NAME}-1": "2027-01-26",
+        f"{NAME}-2": "2027-01-25",
+        f"{NAME}-3": "2061-05-25",
+    }
+    assert filters.database_expiring(outputs, "2026-11-27", 60) == [f"{NAME}-2"]
+    assert filters.database_expiring(outputs, "2026-11-28", 60) == [f"{NAME}-1", f"{NAME}-2"]
+    assert filters.database_expiring(outputs, "2026-11-26", 60) == []
+    # Expired ones, too.
+    assert len(filters.database_expiring(outputs, "2070-01-01", 60)) == 3
+
+
 @pytest.mark.parametrize(("status", "running"), [("stopped", False), ("stopping", False), ("starting", True)])
 def test_stopped_cluster_is_not_running(current: Callable[..., dict[str, Any]], status: str, running: bool) -> None:
     assert current(cluster=clusters(status=status))["cluster"]["running"] is running

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -119,6 +120,27 @@ def _pending_reboot(cluster: Mapping[str, Any]) -> list[str]:
     )
 
 
+def _certificates(instances: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return until when the server certificate of each instance is valid, as a date; of those that say so."""
+    found = {
+        one["db_instance_identifier"]: (one.get("certificate_details") or {}).get("valid_till") for one in instances
+    }
+    return {name: str(until)[:10] for name, until in found.items() if until}
+
+
+def database_expiring(outputs: Mapping[str, Any], today: str, days: int) -> list[str]:
+    """Return the instances whose server certificates expire within so many days, or have expired.
+
+    Args:
+        outputs: The role's outputs.
+        today: The date, as 2026-11-27.
+        days: How many days before the end.
+    """
+    last = dt.date.fromisoformat(today) + dt.timedelta(days=days)
+    certificates = outputs["certificates_valid_until"]
+    return sorted(name for name, until in certificates.items() if dt.date.fromisoformat(until) < last)
+
+
 def _subnet_group_state(group: Mapping[str, Any]) -> State:
     if not group:
         return {}
@@ -190,6 +212,7 @@ def database_outputs(gathered: Gathered, of_cluster: Mapping[str, Any]) -> State
         **{key: cluster.get(key) for key in ("status", "endpoint", "reader_endpoint", "port", "engine_version")},
         "instance_ids": [instance["db_instance_identifier"] for instance in _instances(gathered, "instances")],
         "pending_reboot": _pending_reboot(cluster),
+        "certificates_valid_until": _certificates(_instances(gathered, "instances")),
         **{
             f"{key}_secret_{field}": secrets.get(key, {}).get(field)
             for key in ("administrator", "importer", "application")
@@ -284,6 +307,7 @@ class FilterModule:
         return {
             "database_current": database_current,
             "database_endpoint": database_endpoint,
+            "database_expiring": database_expiring,
             "database_outputs": database_outputs,
             "database_secret_contents": database_secret_contents,
             "database_secret_desired": database_secret_desired,
