@@ -272,6 +272,7 @@ def test_the_dashboard_shows_every_alarm_of_the_importer() -> None:
     shown = yaml.safe_load((ROLES.parent / "group_vars/all/roles.yml").read_text(encoding="utf-8"))
     alarms = yaml.safe_load((ROLES / "importer/vars/main.yml").read_text(encoding="utf-8"))
     assert shown["stack_importer_alarms"] == sorted(alarms["__importer_alarms"])
+    assert shown["stack_importer_check_alarms"] == sorted(alarms["__importer_check_alarms"])
 
 
 def test_alarms_are_in_the_same_order_whatever_the_order_of_their_names(monitoring: ModuleType) -> None:

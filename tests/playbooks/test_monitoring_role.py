@@ -96,6 +96,7 @@ def test_alarms_and_thresholds_follow_the_instances_and_the_settings(monitoring:
     for name, alarm in alarms.items():
         assert alarm["Dimensions"] == [{"Name": "DBClusterIdentifier", "Value": monitoring.name}], name
         assert (alarm["TreatMissingData"], alarm["AlarmActions"]) == ("notBreaching", [topic]), name
+        assert (alarm["OKActions"], alarm["InsufficientDataActions"]) == ([topic], []), name
         assert alarm["Period"] * alarm["EvaluationPeriods"] >= 300, name
 
     code, said = monitoring.run(
