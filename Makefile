@@ -130,6 +130,10 @@ bench: venv ## Speed, memory, latency and cost of the importer, against its limi
 bench-run: venv ## Time of runs without changes against another commit: make bench-run base=COMMIT
 	$(BIN)/python -m bench.playbooks $(base)
 
+.PHONY: screenshots
+screenshots: venv ## The picture of the status page in the documentation
+	$(BIN)/python -m bench.status_page picture docs/status_page.png
+
 .PHONY: requirements
 requirements: venv ## Compile the requirement files again, with hashes and without index addresses
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.12 --no-emit-index-url requirements.in -o requirements.txt

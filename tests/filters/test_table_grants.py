@@ -36,7 +36,7 @@ def test_the_importer_s_privileges_follow_from_mode_and_keys(one: dict[str, Any]
     assert granted.get("*", []) == (["CREATE TEMPORARY TABLES"] if one["keys"] else [])
 
 
-def test_the_application_reads_every_table_and_no_rejects() -> None:
+def test_the_application_reads_every_table_and_of_rejects_no_text() -> None:
     datasets = [dataset("t", "append"), dataset("u", "upsert", ["a"]), dataset("v", "replace")]
     assert table_grants(GRANTS, datasets)["application"] == {
         "t": ["SELECT"],
@@ -45,6 +45,7 @@ def test_the_application_reads_every_table_and_no_rejects() -> None:
         "csv_import": ["SELECT"],
         "csv_import_range": ["SELECT"],
         "csv_import_event": ["SELECT"],
+        "csv_import_reject": ["SELECT (import_id, line_number, column_name, reason)"],
     }
 
 

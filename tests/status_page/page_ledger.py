@@ -36,7 +36,8 @@ named AS (
 ),
 keyed AS (SELECT *, CONCAT(dataset, '/file-', LPAD(i, 7, '0'), '.csv') AS object_key FROM named)
 SELECT SHA2(i, 256), 'bucket', object_key, 'v1', object_key, dataset, IF(i %% 100 = 50, 'failed', 'succeeded'), 5000,
-    5000, 100, 100 - rejected, rejected, 1, IF(i %% 100 = 50, 'no header', NULL), began, began + INTERVAL 2 SECOND FROM keyed
+    5000, 100, 100 - rejected, rejected, 1, IF(i %% 100 = 50, 'no header', NULL), began,
+    began + INTERVAL 2 SECOND FROM keyed
 """
 """Imports of five datasets in the last forty days, one in a hundred failed, of 100 rows each."""
 
