@@ -1,4 +1,4 @@
-"""Measures the importer against its limit and a reference, runs of playbooks against another commit, the status page."""
+"""Measures the importer against its limit and a reference, runs of playbooks against another commit, the page."""
 
 import sys
 from pathlib import Path

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
+from status_page.cache import FAILURE_KEPT
 from status_page.web import private_app, public_app
 from tests.importer.mysql_server import CertificateAuthority
 from tests.importer.test_faults import impostor
@@ -59,6 +61,9 @@ def test_away_and_back(ledger: Ledger, client: FlaskClient) -> None:
     assert cause(client) == "The database cannot be reached."
     ledger.write_option_file()
     assert client.get("/imports").status_code == 200
+    time.sleep(FAILURE_KEPT)
+    for path in ("/", "/healthz"):
+        assert client.get(path).status_code == 200
 
 
 def test_connections_that_were_lost_while_idle_are_not_seen(ledger: Ledger, client: FlaskClient) -> None:

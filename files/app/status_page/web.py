@@ -26,8 +26,13 @@ METHODS = ("GET", "HEAD")
 COUNTS_KEPT = 5.0
 """Seconds for which the totals of the ledger are kept, in each process."""
 
+COUNTS_AT_MOST = 60.0
+"""Seconds after which they are no longer shown, even where a visitor has to wait for new ones; so with DAYS_AT_MOST."""
+
 DAYS_KEPT = 60.0
-"""Seconds for which the charts' numbers are kept."""
+"""Seconds for which the numbers of the charts are kept."""
+
+DAYS_AT_MOST = 600.0
 
 OVERVIEW_KEPT = 1.0
 """Seconds for which the rest of the overview is kept."""
@@ -78,8 +83,8 @@ class _Ledger:
 
     def __init__(self, settings: Settings) -> None:
         self.database = Database(settings)
-        self.counts = Cached(partial(self.database.read, ledger.counts), COUNTS_KEPT)
-        self.days = Cached(partial(self.database.read, ledger.days), DAYS_KEPT)
+        self.counts = Cached(partial(self.database.read, ledger.counts), COUNTS_KEPT, COUNTS_AT_MOST)
+        self.days = Cached(partial(self.database.read, ledger.days), DAYS_KEPT, DAYS_AT_MOST)
         self.overview = Cached(partial(self.database.read, ledger.overview), OVERVIEW_KEPT)
         self.newest = Cached(partial(self.database.read, ledger.newest), COUNTS_KEPT)
 
