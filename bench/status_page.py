@@ -139,7 +139,7 @@ class Load:
 
     def __str__(self) -> str:
         """Return the result."""
-        percentiles = statistics.quantiles(self.times, n=100)
+        percentiles = statistics.quantiles(self.times, n=100, method="inclusive")
         took = max(time.monotonic() - self._start, 1e-9)
         return (
             f"{len(self.times)} answers in {took:.1f} s, {len(self.times) / took:.0f}/s, statuses {self.statuses}:"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from axe_selenium_python import Axe  # type: ignore[import-untyped] # it has no 
 from browser import NoBrowserError, browser, prefer, resize
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.importer.mysql_server import MySqlServer
 from tests.servers import free_port
@@ -183,6 +186,14 @@ def test_bars_are_as_high_as_their_numbers(driver: Chrome, site: Site) -> None:
         assert width > 3
 
 
+@contextmanager
+def leaving(driver: Chrome) -> Iterator[None]:
+    """Wait until what is done here has led to another page."""
+    left = driver.find_element(By.TAG_NAME, "html")
+    yield
+    WebDriverWait(driver, 30).until(staleness_of(left))
+
+
 def test_with_the_keyboard_alone(driver: Chrome, site: Site) -> None:
     driver.get(site.url("private /imports"))
     driver.switch_to.active_element.send_keys(Keys.TAB)
@@ -198,7 +209,8 @@ def test_with_the_keyboard_alone(driver: Chrome, site: Site) -> None:
         driver.switch_to.active_element.send_keys(Keys.TAB)
     field = driver.switch_to.active_element
     assert field.get_attribute("name") == "prefix"
-    field.send_keys("orders/<script>", Keys.ENTER)
+    with leaving(driver):
+        field.send_keys("orders/<script>", Keys.ENTER)
     cells = driver.find_elements(By.CSS_SELECTOR, "td.key")
     assert [cell.text for cell in cells] == [KEY]
     assert driver.find_element(By.NAME, "prefix").get_attribute("value") == "orders/<script>"
@@ -207,15 +219,18 @@ def test_with_the_keyboard_alone(driver: Chrome, site: Site) -> None:
 def test_older_imports_are_a_link_away_and_the_choice_stays(driver: Chrome, site: Site) -> None:
     driver.get(site.url("private /imports"))
     driver.find_element(By.CSS_SELECTOR, "select[name=dataset] option[value=orders]").click()
-    driver.find_element(By.TAG_NAME, "button").click()
+    with leaving(driver):
+        driver.find_element(By.TAG_NAME, "button").click()
     first = [link.text for link in driver.find_elements(By.CSS_SELECTOR, "tbody a")]
-    driver.find_element(By.LINK_TEXT, "Older").click()
+    with leaving(driver):
+        driver.find_element(By.LINK_TEXT, "Older").click()
     second = [link.text for link in driver.find_elements(By.CSS_SELECTOR, "tbody a")]
     assert len(first) == 50
     assert len(second) == 32
     assert not set(first) & set(second)
     assert {cell.text for cell in driver.find_elements(By.CSS_SELECTOR, "td[data-label=Dataset]")} == {"orders"}
-    driver.find_element(By.LINK_TEXT, "Newest").click()
+    with leaving(driver):
+        driver.find_element(By.LINK_TEXT, "Newest").click()
     assert [link.text for link in driver.find_elements(By.CSS_SELECTOR, "tbody a")] == first
 
 

@@ -13,7 +13,7 @@ FAILURE_KEPT = 1.0
 
 
 class Cached[T]:
-    """Keeps the result of a function for some seconds, a failure for one: however many ask, the database gets one query.
+    """Keeps the result of a function for some seconds, a failure for one: many requests, one query of the database.
 
     A result that is only somewhat older is still given, while the next one is computed in the background. Where there
     is none, or a failure, one request computes it, and the others wait for it.

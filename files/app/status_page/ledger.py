@@ -90,9 +90,9 @@ _TOTALS = (
 _DATASETS = "SELECT DISTINCT dataset FROM csv_import"
 _NEWEST = (
     f"SELECT d.dataset, n.id, n.finished_at, n.rows_loaded, NOW(3) AS now FROM ({_DATASETS}) AS d"  # noqa: S608
-    " LEFT JOIN LATERAL (SELECT id, finished_at, rows_loaded FROM csv_import AS i WHERE i.dataset = d.dataset"
-    " AND i.status = 'succeeded' AND i.undone_at IS NULL ORDER BY i.started_at DESC, i.id DESC LIMIT 1) AS n ON TRUE"
-    " ORDER BY d.dataset"
+    " LEFT JOIN LATERAL (SELECT id, finished_at, rows_loaded FROM csv_import AS i"
+    " WHERE i.dataset = d.dataset AND i.status = 'succeeded' AND i.undone_at IS NULL"
+    " ORDER BY i.started_at DESC, i.id DESC LIMIT 1) AS n ON TRUE ORDER BY d.dataset"
 )
 _DAYS = (
     "SELECT dataset, DATE(started_at) AS day, COUNT(*) AS imports, SUM(rows_loaded) AS rows_loaded,"
