@@ -80,7 +80,8 @@ def files_with(stack: Stack, value: str) -> list[str]:
     return list(done.output.decode().split())
 
 
-def test_the_host_has_one_password_in_one_file(complete: Stack) -> None:
+def test_the_host_has_one_password_in_two_option_files(complete: Stack) -> None:
     found = {owner: files_with(complete, value) for owner, value in complete.secret_values().items()}
-    assert found.pop("csv-to-aurora-local/application") == ["/home/admin/.my.cnf"]
+    files = found.pop("csv-to-aurora-local/application")
+    assert sorted(files) == ["/etc/status-page/my.cnf", "/home/admin/.my.cnf"]
     assert {owner: files for owner, files in found.items() if files} == {}

@@ -7,12 +7,16 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypedDict
 
 import yaml
 from ansible_collections.amazon.aws.plugins.module_utils.policy import compare_policies
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 from packaging.version import Version
 
 from ansible_collections.csv_to_aurora.aws.plugins.filter.notify import notify_mistakes
@@ -31,6 +35,8 @@ DRIVER = "1.2"
 LONGEST_NAME = 31
 """Characters of project and environment together: AWS limits the names that are derived from them."""
 LOGINS = ("password", "iam")
+HASH = re.compile(r"\$(5|6|y|2[aby])\$.+")
+"""What nginx takes as a password of its users."""
 SESSIONS = re.compile(r"auto|[1-9]|1[0-6]")
 INVENTORY_PLUGIN = "csv_to_aurora.aws.aws_ec2"
 CALLBACKS = ("csv_to_aurora.aws.release_locks", "csv_to_aurora.aws.run_summary")
@@ -100,6 +106,26 @@ class ImporterLimits(TypedDict):
     server: Any
 
 
+class StatusPage(TypedDict):
+    """How the status page is reached, as people set it.
+
+    Attributes:
+        state: present or absent.
+        names: Names under which it answers on port 443.
+        certificate: The certificate for them, PEM; empty for no port 443.
+        certificate_key: Its private key, PEM.
+        users: Who may log in there, each with ``name`` and ``hash``.
+        ingress: Which ports of the app host are open.
+    """
+
+    state: str
+    names: Sequence[str]
+    certificate: str
+    certificate_key: str
+    users: Sequence[Mapping[str, str]]
+    ingress: Sequence[Mapping[str, Any]]
+
+
 class Inputs(TypedDict):
     """The variables of a stack, by the names of this role's options without ``preflight_``.
 
@@ -109,6 +135,7 @@ class Inputs(TypedDict):
         profile: The AWS profile; empty for the one of the shell.
         importer_limits: How much the importer may do at once; empty where it is not checked.
         notify: Who is notified.
+        status_page: How the status page is reached; empty where it is not checked.
         endpoint_url: Where AWS is asked, if that is not AWS.
         argument_errors: What validate_argument_spec found wrong with the roles' variables.
         variables: The names of all variables that are set.
@@ -126,6 +153,7 @@ class Inputs(TypedDict):
     iam_refusal: str
     importer_limits: ImporterLimits | None
     notify: Any
+    status_page: StatusPage | None
     required_files: Sequence[RequiredFile]
     roles: Sequence[str]
     inventory: str
@@ -198,6 +226,7 @@ def preflight_mistakes(inputs: Inputs) -> list[str]:
         _login,
         _limits,
         _notify,
+        _status_page,
         _files,
         _unknown_variables,
         _argument_errors,
@@ -354,6 +383,65 @@ def _contradictions(
             f"{server} connections (max_connections in database_parameters), and stack_importer_max_connections is 0. "
             f"Lower the one, or set the other to a share such as 67%, in {set_it}."
         )
+
+
+def _status_page(inputs: Inputs, set_it: str) -> Iterator[str]:
+    given = inputs["status_page"]
+    if not given or given["state"] != "present":
+        return
+    of_port_443 = ("names", "certificate", "certificate_key", "users")
+    missing = [f"status_page_{name}" for name in of_port_443 if not given[name]]  # type: ignore[literal-required] # all of them
+    if 0 < len(missing) < len(of_port_443):
+        yield (
+            f"{', '.join(missing)} is missing: the status page on port 443 needs a certificate, its key, the names it is "
+            f"for, and users who may log in. Set all four in {set_it}, or none (docs/status_page.md)."
+        )
+        return
+    is_open = any(
+        rule.get("protocol") == "tcp" and int(rule["from_port"]) <= 443 <= int(rule["to_port"])
+        for rule in given["ingress"]
+    )
+    if missing and is_open:
+        yield (
+            "stack_app_ingress opens port 443, where nothing answers without status_page_certificate. Set that, or remove "
+            f"the port, in {set_it}."
+        )
+    if missing:
+        return
+    if not is_open:
+        yield (
+            "status_page_certificate is set, and nobody can reach port 443: add it to stack_app_ingress, for the networks "
+            f"that may, in {set_it}."
+        )
+    for user in given["users"]:
+        if not HASH.fullmatch(str(user.get("hash"))):
+            yield (
+                f"The hash of {user.get('name')} in status_page_users is none of a password: `openssl passwd -6` prints "
+                f"one. Set it in {set_it}."
+            )
+    fault = _certificate_fault(given["certificate"], given["certificate_key"], given["names"])
+    if fault:
+        yield f"status_page_certificate: {fault}. Set it, with its key, in {set_it}."
+
+
+def _certificate_fault(certificate: str, key: str, names: Sequence[str]) -> str:
+    """Return what is wrong with a certificate; nothing where it can be used. Never a part of the key."""
+    try:
+        found = x509.load_pem_x509_certificates(certificate.encode())[0]
+        public = serialization.load_pem_private_key(key.encode(), password=None).public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return "the certificate or its key is no PEM that can be read, or the key has a passphrase"
+    if found.public_key() != public:
+        return "the key is that of another certificate"
+    if found.not_valid_after_utc < datetime.now(UTC):
+        return f"it has expired on {found.not_valid_after_utc:%Y-%m-%d}"
+    try:
+        known = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return "it has no subject alternative names"
+    patterns = known.get_values_for_type(x509.DNSName)
+    unknown = [name for name in names if name not in patterns and f"*.{name.partition('.')[2]}" not in patterns]
+    return f"it is not for {', '.join(unknown)}" if unknown else ""
 
 
 def _files(inputs: Inputs, set_it: str) -> Iterator[str]:
