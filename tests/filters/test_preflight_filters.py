@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 Load = Callable[[str], ModuleType]
 ROLES = Path(__file__).resolve().parents[2] / "roles"
@@ -70,6 +74,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "iam_refusal": "",
         "notify": [],
         "importer_limits": None,
+        "status_page": None,
         "required_files": [{"path": str(key), "fix": "Make one."}],
         "roles": ["bucket", "network"],
         "inventory": "inventories/dev",
@@ -174,6 +179,79 @@ def test_limits_of_the_importer_that_can_hold_together(
     load_filters: Load, inputs: dict[str, Any], limits: dict[str, Any] | None
 ) -> None:
     assert load_filters("preflight").preflight_mistakes({**inputs, "importer_limits": limits}) == []
+
+
+NAME = "status.example.com"
+PORT_80 = {"from_port": 80, "to_port": 80, "protocol": "tcp"}
+PORT_443 = {"from_port": 443, "to_port": 443, "protocol": "tcp"}
+
+
+def certified(days: int = 1, name: str = NAME) -> dict[str, str]:
+    """Return a certificate for a name that is valid for so many days, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), 1)
+        .not_valid_before(datetime.now(UTC) - timedelta(days=3))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return {
+        "certificate": certificate.public_bytes(serialization.Encoding.PEM).decode(),
+        "certificate_key": private.decode(),
+    }
+
+
+CLOSED = {"state": "present", "names": [], "certificate": "", "certificate_key": "", "users": [], "ingress": [PORT_80]}
+OPEN = {"names": [NAME], "users": [{"name": "operator", "hash": "$6$salt$hash"}], "ingress": [PORT_80, PORT_443]}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"users": []}, "status_page_users is missing"),
+        ({"certificate_key": "", "names": []}, "status_page_names, status_page_certificate_key is missing"),
+        ({"ingress": [PORT_80]}, "nobody can reach port 443"),
+        ({"ingress": [PORT_443 | {"protocol": "udp"}]}, "nobody can reach port 443"),
+        ({"users": [{"name": "operator", "hash": "plain text"}]}, "The hash of operator"),
+        ({"certificate": "a file's name"}, "is no PEM"),
+        ({"certificate_key": certified()["certificate_key"]}, "the key is that of another certificate"),
+        (certified(days=-1), "it has expired on"),
+        (certified(name="other.example.com"), f"it is not for {NAME}"),
+        (CLOSED | {"ingress": [PORT_443]}, "opens port 443, where nothing answers"),
+    ],
+)
+def test_a_status_page_that_cannot_be_reached_as_it_is_set_is_refused(
+    load_filters: Load, inputs: dict[str, Any], changed: dict[str, Any], message: str
+) -> None:
+    given = CLOSED | OPEN | certified() | changed
+    mistakes = load_filters("preflight").preflight_mistakes({**inputs, "status_page": given})
+    assert len(mistakes) == 1
+    assert message in mistakes[0]
+    assert "inventories/dev/group_vars/all/main.yml" in mistakes[0]
+    assert "PRIVATE KEY" not in mistakes[0]
+    assert "plain text" not in mistakes[0]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        None,
+        CLOSED,
+        CLOSED | OPEN | certified(),
+        CLOSED | OPEN | certified(name="*.example.com"),
+        CLOSED | OPEN | certified() | {"ingress": [{"from_port": 1, "to_port": 1024, "protocol": "tcp"}]},
+        CLOSED | {"state": "absent", "ingress": [PORT_443]},
+    ],
+)
+def test_a_status_page_that_can_be_reached_as_it_is_set(
+    load_filters: Load, inputs: dict[str, Any], given: dict[str, Any] | None
+) -> None:
+    assert load_filters("preflight").preflight_mistakes({**inputs, "status_page": given}) == []
 
 
 @pytest.mark.parametrize(

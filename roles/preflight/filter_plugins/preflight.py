@@ -393,8 +393,8 @@ def _status_page(inputs: Inputs, set_it: str) -> Iterator[str]:
     missing = [f"status_page_{name}" for name in of_port_443 if not given[name]]  # type: ignore[literal-required] # all of them
     if 0 < len(missing) < len(of_port_443):
         yield (
-            f"{', '.join(missing)} is missing: the status page on port 443 needs a certificate, its key, the names it is "
-            f"for, and users who may log in. Set all four in {set_it}, or none (docs/status_page.md)."
+            f"{', '.join(missing)} is missing: the status page on port 443 needs a certificate, its key, the names it "
+            f"is for, and users who may log in. Set all four in {set_it}, or none (docs/status_page.md)."
         )
         return
     is_open = any(
@@ -403,21 +403,21 @@ def _status_page(inputs: Inputs, set_it: str) -> Iterator[str]:
     )
     if missing and is_open:
         yield (
-            "stack_app_ingress opens port 443, where nothing answers without status_page_certificate. Set that, or remove "
-            f"the port, in {set_it}."
+            "stack_app_ingress opens port 443, where nothing answers without status_page_certificate. Set that, or "
+            f"remove the port, in {set_it}."
         )
     if missing:
         return
     if not is_open:
         yield (
-            "status_page_certificate is set, and nobody can reach port 443: add it to stack_app_ingress, for the networks "
-            f"that may, in {set_it}."
+            "status_page_certificate is set, and nobody can reach port 443: add it to stack_app_ingress, for the "
+            f"networks that may, in {set_it}."
         )
     for user in given["users"]:
         if not HASH.fullmatch(str(user.get("hash"))):
             yield (
-                f"The hash of {user.get('name')} in status_page_users is none of a password: `openssl passwd -6` prints "
-                f"one. Set it in {set_it}."
+                f"The hash of {user.get('name')} in status_page_users is none of a password: `openssl passwd -6` "
+                f"prints one. Set it in {set_it}."
             )
     fault = _certificate_fault(given["certificate"], given["certificate_key"], given["names"])
     if fault:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ansible.playbook.task import Task
 
 RESOURCE = "csv_to_aurora.aws.resource"
-ON_HOST = frozenset({"packages", "service"})
+ON_HOST = frozenset({"application", "packages", "service", "symbolic link", "user"})
 """Kinds of the action C(resource) that are part of the task's host. All others are in the account or the database."""
 ACTIONS = ("create", "update", "replace", "delete")
 DONE = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
