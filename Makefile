@@ -24,7 +24,7 @@ COVERED := $(addprefix tests/,critical_path filters importer policies posture pr
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  env=dev or env=stage chooses the inventory of site, plan, verify, outputs and teardown."
+	@echo "  env=dev or env=stage chooses the inventory of site, plan, verify, status, outputs and teardown."
 
 .venv/complete: requirements.txt tools/make_venv.sh
 	@tools/make_venv.sh $(PYTHON)
@@ -57,6 +57,10 @@ plan: venv ## Show what `make site` would change
 .PHONY: verify
 verify: venv ## Verify the whole path of the environment with a probe file
 	$(PLAYBOOK) playbooks/verify.yml $(INVENTORY)
+
+.PHONY: status
+status: venv ## What is going on in the environment, and the next command for what there is to do
+	$(PLAYBOOK) playbooks/status.yml $(INVENTORY)
 
 .PHONY: outputs
 outputs: venv ## Every id, name, ARN and endpoint of the environment

@@ -1,4 +1,4 @@
-"""imports.yml, replay.yml, undo.yml and reconcile.yml on a complete stack; only rows and files are left afterwards."""
+"""imports.yml, replay.yml, undo.yml, reconcile.yml, status.yml on a complete stack; only rows and files are left."""
 
 from __future__ import annotations
 
@@ -231,3 +231,31 @@ def test_a_file_without_an_event_is_found_and_imported_once(complete: Stack, tmp
         assert f"0 of 1 object versions in {bucket} are not in the ledger" in again.words
         assert again.changed == 0
     assert complete.query(ledger, key) == [done]
+
+
+def test_the_status_of_a_stack_and_what_is_next(complete: Stack, tmp_path: Path) -> None:
+    """With the client of the host, and the plan: a file that was refused is there until it has been dealt with."""
+    file = tmp_path / "status.json"
+    upload(complete, tmp_path, "other.csv", "colour;shape\nred;round\n")
+    upload(complete, tmp_path, "fresh.csv", HEADER + GOOD * 2)
+    known = imports(complete)
+    shown = complete.playbook("status.yml", "-e", f"drift=true status_file={file}", verbose=True, check=False)
+    assert shown.returncode == 2
+    assert shown.changed == 0
+    status = json.loads(file.read_text(encoding="utf-8"))
+    assert status["ledger_error"] is None
+    assert known["other.csv"]["reason"] in {row["reason"] for row in status["failed"]}
+    (next_command,) = (one["next"] for one in status["to_do"] if one["what"].startswith("failed in the last 24 h"))
+    assert next_command.startswith("ansible-playbook playbooks/replay.yml -i inventories/local -e replay=")
+    assert str(known["other.csv"]["id"]) in next_command
+    (customer,) = status["datasets"]
+    assert (customer["key"], customer["rows_loaded"]) == ("fresh.csv", 2)
+    assert customer["age_seconds"] < TIMEOUT
+    assert status["drift"]["changes"] == []
+    assert all(one["next"] in shown.words for one in status["to_do"])
+
+    complete.playbook("undo.yml", "-e", f"import={known['other.csv']['id']} undo_confirm={known['other.csv']['id']}")
+    complete.playbook("status.yml", "-e", f"status_file={file}", check=False)
+    status = json.loads(file.read_text(encoding="utf-8"))
+    assert known["other.csv"]["id"] not in {row["id"] for row in status["failed"]}
+    assert status["drift"] is None

@@ -23,7 +23,10 @@ pytestmark = pytest.mark.e2e
 LOADED, REJECTED = (f"{word}{token_hex(8)}" for word in ("Loaded", "Rejected"))
 KEY = "verbose.csv"
 
-ELSEWHERE = {"local_cloud.yml", "local_cloud_down.yml", "reconcile.yml", "rotate.yml", "teardown.yml", "undo.yml"}
+ELSEWHERE = {
+    *("local_cloud.yml", "local_cloud_down.yml"),
+    *("reconcile.yml", "rotate.yml", "status.yml", "teardown.yml", "undo.yml"),
+}
 """Run at -vvv elsewhere: before and after the stack, and in test_rotate, test_teardown and test_imports."""
 PARTS = {"gather.yml", "lock.yml"}
 """Imported by the others only."""

@@ -76,7 +76,7 @@ NO_SECRET_LEFT: dict[str, str] = {
     "roles/database/tasks/secrets.yml: secrets | Create or update the secrets": (
         "the same; of a password it compares and shows whether there is one"
     ),
-    "playbooks/tasks/imports_ledger.yml: imports_ledger | Read the ledger": (
+    "playbooks/tasks/ledger_rows.yml: ledger_rows | Read the ledger": (
         "the module hides its password by itself, and what else it says is to be read"
     ),
 }
