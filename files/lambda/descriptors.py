@@ -6,8 +6,8 @@
 Prints one line for each error, with file, line and property, and exits with 1 if there are any. A descriptor is checked
 against the standard's own JSON Schema, the one for our custom properties, what the importer supports, and what a table
 of MySQL can hold; all of them together, against taking the same objects. --describe prints what follows from them as
-JSON, a list of mappings: file, name, table, key_prefix, mode, import_id, keys, in columns the names of the fields, and
-in definition the table for the role schema.
+JSON, a list of mappings: file, name, table, key_prefix, mode, import_id, keys, in columns the names of the fields, in
+expected_every the seconds after which a file is overdue, or null, and in definition the table for the role schema.
 """
 
 import argparse
@@ -123,7 +123,8 @@ def describe(paths: Sequence[Path]) -> list[dict[str, Any]]:
         paths: The YAML files.
 
     Returns:
-        For each of them file, name, table, key_prefix, mode, import_id, keys, columns and definition, as for JSON.
+        For each of them file, name, table, key_prefix, mode, import_id, keys, columns, expected_every in seconds and
+        definition, as for JSON.
 
     Raises:
         DescriptorInvalid: They cannot be used.
@@ -143,6 +144,7 @@ def describe(paths: Sequence[Path]) -> list[dict[str, Any]]:
                 "import_id": dataset.import_id,
                 "keys": dataset.keys,
                 "columns": [column.name for column in dataset.columns],
+                "expected_every": dataset.expected_every and int(dataset.expected_every.total_seconds()),
                 "definition": located(definition_of(dataset), name, lines),
             }
         )

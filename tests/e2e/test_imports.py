@@ -249,8 +249,8 @@ def test_the_status_of_a_stack_and_what_is_next(complete: Stack, tmp_path: Path)
     assert next_command.startswith("ansible-playbook playbooks/replay.yml -i inventories/local -e replay=")
     assert str(known["other.csv"]["id"]) in next_command
     (customer,) = status["datasets"]
-    assert (customer["key"], customer["rows_loaded"]) == ("fresh.csv", 2)
-    assert customer["age_seconds"] < TIMEOUT
+    assert (customer["newest"]["key"], customer["newest"]["rows_loaded"]) == ("fresh.csv", 2)
+    assert customer["newest"]["age_seconds"] < TIMEOUT
     assert status["drift"]["changes"] == []
     assert all(one["next"] in shown.words for one in status["to_do"])
 

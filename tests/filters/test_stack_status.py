@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.csv_to_aurora.importer.plugins.filter.stack_status import stack_status
 
-COUNTS = {"running": 0, "interrupted": 0, "stuck": 0, "failed": 0}
+COUNTS = {"running": 0, "interrupted": 0, "stuck": 0, "failed": 0, "events": 0, "oldest_event_seconds": 0}
 
 
 def row(number: int, **values: Any) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def row(number: int, **values: Any) -> dict[str, Any]:
     return begun | {"progress": "30 % of the file", "reason": None, "stuck": False, "idle_seconds": 1} | values
 
 
-def seen(counts: dict[str, int] | None = None, *newest: dict[str, Any], **values: Any) -> dict[str, Any]:
+def seen(counts: dict[str, int] | None = None, *datasets: dict[str, Any], **values: Any) -> dict[str, Any]:
     """Return what was gathered of a stack in which nothing is to do, but for these values."""
     gathered = {
         "stack": "s",
@@ -28,8 +28,7 @@ def seen(counts: dict[str, int] | None = None, *newest: dict[str, Any], **values
         "away": "",
         "begun": [],
         "failed": [],
-        "ledger": [json.dumps(line) for line in (COUNTS | (counts or {}), *newest)],
-        "datasets": ["customer"],
+        "ledger": [json.dumps(line) for line in (COUNTS | (counts or {}), *datasets)],
         "alarms": [],
         "queue": {},
         "drift": {},
@@ -51,8 +50,9 @@ def next_of(gathered: dict[str, Any]) -> list[str]:
     ("seconds", "said"), [(59, "59 s"), (600, "10 min"), (172_799, "48.0 h"), (172_800, "2 days"), (3e7, "347 days")]
 )
 def test_an_age_is_in_the_unit_that_matters(seconds: float, said: str) -> None:
-    newest = {"dataset": "customer", "id": 1, "key": "a\n.csv", "rows_loaded": 1234, "age_seconds": seconds}
-    assert f"Data      customer  {said} old: a .csv, 1,234 rows" in stack_status(seen(None, newest))["lines"]
+    newest = {"id": 1, "key": "a\n.csv", "rows_loaded": 1234, "age_seconds": seconds}
+    dataset = {"dataset": "customer", "expected_every": None, "waited_seconds": seconds, "newest": newest}
+    assert f"Data      customer  {said} old: a .csv, 1,234 rows" in stack_status(seen(None, dataset))["lines"]
 
 
 def test_more_imports_than_a_screen_has_are_counted() -> None:

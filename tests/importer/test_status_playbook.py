@@ -25,6 +25,10 @@ SECRET = "TheSecretAccessKeyOfTheConnection"
 STACK = "the-stack"
 ALARM = f"{STACK}-importer-dead-letters"
 WRONG = GOOD.rsplit(",", 1)[0] + ",old"
+DATASETS: list[dict[str, Any]] = [
+    {"name": "customer", "table": "customer", "expected_every": None},
+    {"name": "orders", "table": "orders", "expected_every": None},
+]
 HEADLESS = b"colour\nred\n"
 
 
@@ -102,7 +106,7 @@ class Stack:
             "app_host_outputs": {"state": "running"},
             "importer_outputs": {"function_arn": "arn", "dead_letter_queue_url": f"https://sqs/{self.queue}"},
             "notification_outputs": {"ids": ["the-stack-csv"]},
-            "preflight_outputs": {"datasets": [{"name": "customer"}, {"name": "orders"}]},
+            "preflight_outputs": {"datasets": DATASETS},
             "aws_connection": {"region": "eu-west-1", "profile": "", "endpoint_url": self.cloud.endpoint,
                                "access_key": "key", "secret_key": SECRET, "session_token": ""},
         }  # fmt: skip
@@ -171,14 +175,15 @@ def test_where_nothing_is_to_do_it_says_so(stack: Stack) -> None:
     assert "To do     nothing" in output
     assert "Running   0" in output
     assert "Failed    0 in the last 24 h" in output
-    assert "Waiting   0 dead letters, 0 interrupted imports" in output
+    assert "Waiting   0 dead letters, 0 interrupted imports, 0 events" in output
     assert " s old: a.csv, 2 rows" in output
     assert "orders    none yet" in output
     assert "Alarms    0 of 1 in ALARM" in output
     assert "Drift     not looked for: -e drift=true" in output
     status = json.loads(file.read_text())
     assert (status["to_do"], status["ledger_error"], status["drift"]) == ([], None, None)
-    assert [found.get("id") for found in status["datasets"]] == [number, None]
+    first, second = status["datasets"]
+    assert (first["newest"]["id"], second["newest"]) == (number, None)
 
 
 def test_whatever_there_is_to_do_is_named_with_the_next_command(stack: Stack) -> None:
@@ -214,7 +219,7 @@ def test_whatever_there_is_to_do_is_named_with_the_next_command(stack: Stack) ->
     (reason,) = [row["reason"] for row in stack.database.ledger() if row["id"] == failed]
     assert f"colours.csv: failed, {reason}" in output
     assert "wrong.csv: succeeded, all 1 rows were rejected" in output
-    assert "Waiting   1 dead letters, 1 interrupted imports" in output
+    assert "Waiting   1 dead letters, 1 interrupted imports, 0 events" in output
     assert "held.csv: interrupted, a lock wait timeout" in output
     assert "Alarms    1 of 1 in ALARM" in output
     assert "Events wait that could not be imported" in output
@@ -236,6 +241,29 @@ def test_what_has_been_dealt_with_or_is_long_ago_is_nothing_to_do(stack: Stack) 
     assert code == 2, output
     assert "Failed    1 in the last 26 h" in output
     assert command(f"replay.yml -e replay={old}") in output
+
+
+def test_files_that_are_late_and_events_that_wait_are_named(stack: Stack) -> None:
+    """As the function's check has it: until the first file, the time counts from the creation of the table."""
+    ago = "UPDATE csv_import SET finished_at = NOW(3) - INTERVAL 25 HOUR WHERE id = %s"
+    stack.database.query(ago, stack.put("a.csv", lines_of(GOOD)))
+    event = "INSERT INTO csv_import_event (import_id, event, created_at) VALUES (1, '{}', NOW(3) - INTERVAL %s MINUTE)"
+    stack.database.query(event, 14)
+    customer, orders = DATASETS
+    expected = [customer | {"expected_every": 86_400}, orders | {"table": "csv_import", "expected_every": 86_400}]
+    code, output = stack.show(preflight_outputs={"datasets": expected})
+    assert code == 2, output
+    assert "0 interrupted imports, 1 events" in output
+    assert "customer  25.0 h old: a.csv, 1 rows; overdue: a file is expected every 24.0 h" in output
+    assert "orders    none yet\n" in output
+    late = "customer: no file for 25.0 h; look whether one has arrived and was not imported"
+    assert f"To do 1 {late} {command('reconcile.yml')}" in words(output)
+
+    stack.database.query(event, 16)
+    code, output = stack.show(preflight_outputs={"datasets": [expected[1] | {"expected_every": 1}]})
+    assert code == 2, output
+    waiting = "events that the topic has not taken, the oldest for 16 min: the function's log says why"
+    assert f"To do 2 {waiting} {command('plan.yml')} orders: no file for " in words(output)
 
 
 def test_while_the_database_is_away_the_rest_is_shown(stack: Stack) -> None:

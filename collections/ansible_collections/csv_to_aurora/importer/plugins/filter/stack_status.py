@@ -28,8 +28,7 @@ options:
       - C(stack), its name; C(inventory), its folder; C(hours), how long ago an import may have failed.
       - C(parts), the id or state of each part by its name, empty where there is none; C(away), why the ledger could not
         be read, empty where it could.
-      - C(begun) and C(failed), rows of the ledger; C(ledger), lines of JSON with the counts and the newest file of each
-        dataset; C(datasets), the names of all.
+      - C(begun) and C(failed), rows of the ledger; C(ledger), lines of JSON with the counts, and one for each dataset.
       - C(alarms), as M(amazon.aws.cloudwatch_metric_alarm_info) returns them; C(queue), the attributes of the
         dead-letter queue; C(drift), the result of M(csv_to_aurora.aws.playbook_plan), empty where there is none.
     type: dict
@@ -61,6 +60,8 @@ _value:
 SHOWN = 10
 """How many imports of each kind, alarms and changes are shown."""
 LETTERS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
+TOLD_WITHIN = 900
+"""Seconds after which an event that is still pending is more than a hiccup: the check has tried three times."""
 TWO_DAYS = 172_800
 """Seconds from which on an age is shown in days."""
 STOPPED = ("stopped", "stopping")
@@ -85,8 +86,7 @@ class _Status:
         self.now = now
         lines = [json.loads(line) for line in seen["ledger"]]
         self.counts: dict[str, int] = lines[0] if lines else {}
-        newest = {line["dataset"]: line for line in lines[1:]}
-        self.datasets = [newest.get(name, {"dataset": name}) for name in seen["datasets"]] if lines else []
+        self.datasets = [line | {"overdue": _is_overdue(line)} for line in lines[1:]]
         self.running = [row for row in seen["begun"] if row["status"] in AT_WORK]
         self.interrupted = [row for row in seen["begun"] if row["status"] not in AT_WORK]
         self.letters = sum(int(seen["queue"].get(name, 0)) for name in LETTERS)
@@ -169,15 +169,25 @@ class _Status:
         waits = [f"{self.letters:,} dead letters"]
         if not self.seen["away"]:
             waits.append(f"{self.counts['interrupted']:,} interrupted imports")
+            waits.append(f"{self.counts['events']:,} events")
+            if self.counts["oldest_event_seconds"] > TOLD_WITHIN:
+                since = f"the oldest for {_age(self.counts['oldest_event_seconds'])}"
+                self.do(
+                    f"events that the topic has not taken, {since}: the function's log says why", self.play("plan.yml")
+                )
         yield "Waiting", ", ".join(waits), [_row(row, row["reason"]) for row in self.interrupted[:SHOWN]]
 
     def _data(self) -> Iterator[tuple[str, str, list[str]]]:
-        title, width = "Data", max(map(len, self.seen["datasets"]), default=0)
+        title, width = "Data", max((len(found["dataset"]) for found in self.datasets), default=0)
         for found in self.datasets:
-            if "id" in found:
-                text = f"{_age(found['age_seconds'])} old: {_line(found['key'])}, {found['rows_loaded']:,} rows"
-            else:
-                text = "none yet"
+            newest = found["newest"]
+            text = "none yet"
+            if newest:
+                text = f"{_age(newest['age_seconds'])} old: {_line(newest['key'])}, {newest['rows_loaded']:,} rows"
+            if found["overdue"]:
+                text += f"; overdue: a file is expected every {_age(found['expected_every'])}"
+                waited = f"{found['dataset']}: no file for {_age(found['waited_seconds'])}"
+                self.do(f"{waited}; look whether one has arrived and was not imported", self.play("reconcile.yml"))
             yield title, f"{found['dataset']:{width}}  {text}", []
             title = ""
 
@@ -245,6 +255,11 @@ def _alarm(alarm: Mapping[str, Any]) -> dict[str, str]:
         "description": alarm.get("alarm_description") or "",
         "reason": alarm.get("state_reason") or "",
     }
+
+
+def _is_overdue(dataset: Mapping[str, Any]) -> bool:
+    """Return whether the next file is late, where the dataset says when it is expected."""
+    return bool(dataset["expected_every"]) and (dataset["waited_seconds"] or 0) > dataset["expected_every"]
 
 
 def _drift(planned: Mapping[str, Any]) -> dict[str, Any] | None:
