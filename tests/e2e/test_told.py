@@ -194,7 +194,7 @@ def test_an_alarm_is_told_when_it_starts_and_when_it_ends(complete: Stack, endpo
 
 
 @pytest.mark.usefixtures("everybody")
-def test_a_topic_that_refuses_fails_no_import_and_is_told_later(complete: Stack) -> None:
+def test_what_the_topic_refused_is_told_later(complete: Stack) -> None:
     key = f"{RUN}-told-later.csv"
     client = complete.client("sns")
     topic = f"{TOPIC}-events"
