@@ -49,7 +49,7 @@ def test_these_are_accepted(notify: list[Any]) -> None:
         ([17], "holds '17'"),
         ([{"email": "a@example.com"}], "holds '{'email': 'a@example.com'}'"),
         (["http://example.com/hook"], "over HTTPS only. Write https://"),
-        (["https://user:password@example.com/hook"], "Each entry is"),
+        (["https://user@example.com/hook"], "Each entry is"),
         ([f"{QUEUE}.fifo"], "the ARN of a standard SQS queue"),
         ([TOPIC, "a@example.com"], "as the only entry, the ARN of a standard SNS topic"),
         ([f"{TOPIC}.fifo"], "the ARN of a standard SNS topic"),
