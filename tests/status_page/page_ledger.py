@@ -136,12 +136,12 @@ class Pages:
     @property
     def public(self) -> FlaskClient:
         """A client of the public application."""
-        return public_app(self.ledger.settings()).test_client()
+        return public_app(self.ledger.settings()).test_client(use_cookies=False)
 
     @property
     def private(self) -> FlaskClient:
         """A client of the private application."""
-        return private_app(self.ledger.settings()).test_client()
+        return private_app(self.ledger.settings()).test_client(use_cookies=False)
 
 
 @contextmanager

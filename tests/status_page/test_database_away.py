@@ -119,6 +119,7 @@ REFUSALS: dict[str, tuple[Callable[[Ledger], object], str]] = {
     "table": (lambda ledger: ledger.query("DROP TABLE csv_import_range, csv_import_reject, csv_import"), "complete"),
     "connections": (_take_the_only_connection, "The database has no connection free."),
     "file": (lambda ledger: ledger.option_file.unlink(), "The log of the service says why."),
+    "CA": (lambda ledger: ledger.write_option_file(**{"ssl-ca": "/no/such"}), "The log of the service says why."),
     "option": (lambda ledger: ledger.write_option_file(password=""), "The log of the service says why."),
 }
 

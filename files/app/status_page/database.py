@@ -163,9 +163,7 @@ class Database:
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
             write_timeout=READ_TIMEOUT,
-            ssl_ca=login.ca_file,
-            ssl_verify_cert=True,
-            ssl_verify_identity=True,
+            ssl=_verifying(login.ca_file),
             cursorclass=DictCursor,
         )
 
@@ -192,6 +190,23 @@ class Database:
                     ) from None
                 self._token = (done.stdout.strip(), time.monotonic())
             return self._token[0]
+
+
+def _verifying(ca_file: str) -> ssl.SSLContext:
+    """Return the context that verifies the server's certificate and its name.
+
+    Not that of PyMySQL 1.1: with it, Python 3.13 refuses certificates without certain extensions, as private CAs issue.
+
+    Raises:
+        ConfigurationError: There are no CA certificates.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_verify_locations(ca_file)
+    except OSError as error:
+        raise ConfigurationError(f"the CA certificates {ca_file} cannot be read ({type(error).__name__})") from None
+    return context
 
 
 def _close(connection: _Connection) -> None:
