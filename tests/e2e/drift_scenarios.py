@@ -783,6 +783,20 @@ def root_login_permitted(operator: Operator) -> None:
     operator.shell("sed -i 's/^PermitRootLogin .*/PermitRootLogin yes/' /etc/ssh/sshd_config.d/*.conf")
 
 
+@names(
+    "status_page: update application /opt/status-page",
+    "status_page: update service status-page@private.service",
+    "status_page: update service status-page@public.service",
+)
+def page_changed(operator: Operator) -> None:
+    operator.shell("echo >> /opt/status-page/status_page/wsgi.py")
+
+
+@names("status_page: update service status-page@public.service")
+def page_stopped(operator: Operator) -> None:
+    operator.shell("systemctl stop status-page@public.service")
+
+
 # In the database
 
 
