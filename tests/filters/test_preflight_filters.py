@@ -128,7 +128,13 @@ def test_each_rule_refuses_what_is_past_its_edge(
     assert message in mistakes[0]
 
 
-LIMITS: dict[str, Any] = {"sessions": "auto", "max_connections": "67%", "concurrency": -1, "server": ""}
+LIMITS: dict[str, Any] = {
+    "sessions": "auto",
+    "max_connections": "67%",
+    "concurrency": -1,
+    "server": "",
+    "ledger_retention_days": 0,
+}
 
 
 @pytest.mark.parametrize(
@@ -138,6 +144,7 @@ LIMITS: dict[str, Any] = {"sessions": "auto", "max_connections": "67%", "concurr
         ({"sessions": 17}, "stack_importer_sessions (17) has to be auto"),
         ({"sessions": "many"}, "stack_importer_sessions (many) has to be auto"),
         ({"sessions": None}, "stack_importer_sessions (None) has to be auto"),
+        ({"ledger_retention_days": 14}, "importer_ledger_retention_days (14) has to be 0, or 15 at least"),
         ({"max_connections": "most"}, "stack_importer_max_connections is wrong: 'most' is neither a number"),
         ({"max_connections": 1}, "(1) is less than the 2 connections that one import of 1 sessions"),
         ({"max_connections": "8", "sessions": 8}, "(8) is less than the 9 connections that one import of 8 sessions"),
@@ -171,7 +178,9 @@ def test_limits_of_the_importer_that_contradict_each_other_are_refused(
         LIMITS | {"max_connections": 59, "server": "{DBInstanceClassMemory/12582880}"},
         LIMITS | {"max_connections": 0, "server": "60"},
         LIMITS | {"max_connections": 0, "server": "60", "concurrency": 14, "sessions": 4},
+        LIMITS | {"ledger_retention_days": "15"},
         # The role's own rule says what is wrong with it.
+        LIMITS | {"ledger_retention_days": "some"},
         LIMITS | {"concurrency": "some"},
     ],
 )

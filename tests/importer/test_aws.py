@@ -60,6 +60,12 @@ class Answer(BaseHTTPRequestHandler):
         self.wfile.write(body[: self.server.breaks.pop(0)] if self.server.breaks else body)
         self.close_connection = True
 
+    def do_HEAD(self) -> None:
+        status, _ = self.server.refusals.pop(0) if self.server.refusals else (200, "")
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def log_message(self, *_: object) -> None:
         """Log nothing."""
 
@@ -147,6 +153,28 @@ def test_errors_of_s3_are_classified(
     bucket.refusals = [(status, code)]
     with pytest.raises(kind):
         S3Store(client).open(version_of(), 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (403, "AccessDenied", ConfigurationError),
+        (405, "MethodNotAllowed", FileRefused),
+        (503, "SlowDown", TransientError),
+        (400, "BadRequest", TransientError),
+    ],
+)
+def test_only_not_found_says_that_a_version_is_gone(
+    bucket: Bucket, client: S3Client, status: int, code: str, kind: type[Exception]
+) -> None:
+    store = S3Store(client)
+    bucket.refusals = [(404, "NoSuchVersion")]
+    assert not store.exists(version_of())
+    bucket.refusals = [(status, code)]
+    with pytest.raises(kind):
+        store.exists(version_of())
+    bucket.refusals = []
+    assert store.exists(version_of())
 
 
 def test_a_denied_object_may_also_be_gone(bucket: Bucket, client: S3Client) -> None:

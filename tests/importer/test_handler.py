@@ -327,6 +327,7 @@ def test_a_file_is_begun_in_time_or_left_to_the_next_invocation(
         ({"SECRET_ID": "s", "BUCKET_NAME": "b", "IMPORT_SESSIONS": "auto"}, "IMPORT_SESSIONS is 'auto'"),
         ({"SECRET_ID": "s", "BUCKET_NAME": "b", "REJECT_RETENTION_DAYS": "³"}, "REJECT_RETENTION_DAYS is '³'"),
         ({"SECRET_ID": "s", "BUCKET_NAME": "b", "REJECT_RETENTION_DAYS": "40000"}, "a whole number from 0 to 36500"),
+        ({"SECRET_ID": "s", "BUCKET_NAME": "b", "LEDGER_RETENTION_DAYS": "14"}, "has to be 0, or 15 at least"),
     ],
 )
 def test_a_wrong_setting_is_named(environment: dict[str, str], reason: str) -> None:

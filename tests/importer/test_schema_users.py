@@ -164,6 +164,22 @@ def test_the_importer_may_delete_rejects_where_they_are_to_be_deleted(database: 
     assert run({"privileges": grants}) == 0
 
 
+def test_the_importer_may_delete_imports_where_they_are_to_be_deleted(database: Database, run: Run) -> None:
+    """With them go their rejects, which it may neither read nor delete itself."""
+    grants = grants_of("importer")
+    more = yaml.safe_load((PROJECT / "files/schema/grants_ledger_retention.yml").read_text())["importer"]
+    assert run({"privileges": {name: grants[name] + more.get(name, []) for name in grants}}) == 1
+    database.query("INSERT INTO csv_import (version_hash, bucket, object_key, version_id, import_file, status)"
+                   " VALUES ('a', 'b', 'c', 'd', 'e', 'failed')")  # fmt: skip
+    database.query("INSERT INTO csv_import_reject SELECT id, 2, NULL, 'why', 'text' FROM csv_import")
+    connection = database.server.connect(database.name, user=database.user, password=PASSWORD)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("DELETE FROM csv_import WHERE version_hash = 'a'")
+        connection.commit()
+    assert database.query("SELECT COUNT(*) FROM csv_import_reject") == [(0,)]
+    assert run({"privileges": grants}) == 1
+
+
 def test_a_user_goes_from_password_to_plugin_and_back(database: Database, run: Run) -> None:
     if not database.query("SELECT 1 FROM information_schema.plugins WHERE plugin_name = %s", PLUGIN["plugin"]):
         database.query(f"INSTALL PLUGIN {PLUGIN['plugin']} SONAME '{PLUGIN['plugin']}.so'")

@@ -59,6 +59,7 @@ _GONE = {
     "PreconditionFailed": "the object was replaced before it was read",
     "InvalidObjectState": "the object is archived: restore it, then replay the import",
 }
+_NOT_FOUND = ("NoSuchKey", "NoSuchVersion", "404")
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 _DENIED_OR_GONE = "; without s3:ListBucket on the bucket, S3 answers the same where the object is gone"
 
@@ -84,6 +85,25 @@ class S3Store:
         with _translated():
             response = self._client.head_object(**request)
         return version.identified(response.get("VersionId", ""), response.get("ETag", ""), response["LastModified"])
+
+    def exists(self, version: ObjectVersion) -> bool:
+        """Return whether the bucket still has an object version that it has given an id.
+
+        With s3:ListBucket, 404 says that it has not; without it, S3 denies the request.
+
+        Raises:
+            FileRefused: What is under that id is no object.
+            TransientError: S3 does not answer.
+            ConfigurationError: The role may not ask.
+        """
+        try:
+            with _translated():
+                self._client.head_object(Bucket=version.bucket, Key=version.key, VersionId=version.version_id)
+        except FileRefused as refused:
+            if isinstance(refused.__cause__, ClientError) and _code_of(refused.__cause__) in _NOT_FOUND:
+                return False
+            raise
+        return True
 
     def open(self, version: ObjectVersion, offset: int) -> "S3Stream":
         """Open one version of an object: see ports.ObjectStore."""
@@ -426,7 +446,7 @@ def _translated(what: str = "read the object from S3") -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
+        code = _code_of(error)
         if code in ("416", "InvalidRange"):
             raise _PastTheEnd from error
         if code in _GONE:
@@ -436,8 +456,12 @@ def _translated(what: str = "read the object from S3") -> Iterator[None]:
         raise TransientError(f"S3 does not answer ({type(error).__name__})") from error
 
 
+def _code_of(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
 def _client_error(error: ClientError, what: str, hint: str = "") -> TransientError | ConfigurationError:
-    code = error.response.get("Error", {}).get("Code", "")
+    code = _code_of(error)
     if code in ("AccessDenied", "AccessDeniedException", "403"):
         return ConfigurationError(f"the function's role may not {what} ({code}){hint}")
     return TransientError(f"cannot {what} ({code})")

@@ -19,7 +19,8 @@ from csv_importer.importer import Importer, Outcome, Result
 from csv_importer.limits import DEFAULTS, Limits
 from csv_importer.mysql import MySqlDatabase
 from csv_importer.objects import Json, ObjectVersion, object_version_of, records_of
-from csv_importer.ports import After, Continuation, ObjectStore, Secrets, Tags, Topic
+from csv_importer.ports import After, Continuation, Secrets, Tags, Topic
+from csv_importer.retention import Retention
 from csv_importer.settings import Settings
 
 RESERVE_SECONDS = 15.0
@@ -94,7 +95,7 @@ class _Clients:
 
     settings: Settings
     datasets: Datasets
-    store: ObjectStore
+    store: S3Store
     secrets: Secrets
     topic: Topic | None
     tags: Tags | None
@@ -230,7 +231,21 @@ class _Invocation:
             reject_retention_days=clients.settings.reject_retention_days,
             sessions=clients.settings.sessions,
             after=clients.after(self._publisher),
+            retention=self._retention(clients),
             limits=limits,
+        )
+
+    def _retention(self, clients: _Clients) -> Retention | None:
+        """Return what deletes old imports from the ledger; None where they are kept."""
+        days = clients.settings.ledger_retention_days
+        if not days:
+            return None
+        return Retention(
+            days=days,
+            datasets=clients.datasets,
+            exists=clients.store.exists,
+            time_left=self._time_left,
+            log=logger.info,
         )
 
     def _time_left(self) -> float:

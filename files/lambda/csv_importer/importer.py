@@ -41,6 +41,7 @@ from csv_importer.ports import (
     Status,
     Superseded,
 )
+from csv_importer.retention import Retention
 from csv_importer.sessions import Content, Gaps, Job, SideBySide
 from csv_importer.settings import MAX_KEPT_REJECTS
 
@@ -105,6 +106,7 @@ class Importer:
         max_kept_rejects: int = MAX_KEPT_REJECTS,
         reject_retention_days: int = 0,
         after: Sequence[Publisher | Tagger] = (),
+        retention: Retention | None = None,
         limits: Limits = DEFAULTS,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -121,6 +123,7 @@ class Importer:
             max_kept_rejects: How many rejects of an import are kept, the first ones; the others are counted.
             reject_retention_days: Days after which rejects are deleted; 0 keeps them.
             after: What does what is left to do once imports have ended.
+            retention: Deletes old imports from the ledger; None keeps them.
             limits: Sizes and times.
             sleep: Waits for some seconds.
         """
@@ -133,6 +136,7 @@ class Importer:
         self._accepted = _Accepted(max_reject_ratio, max_kept_rejects)
         self._retention_days = reject_retention_days
         self._after = after
+        self._retention = retention
         self._limits = limits
         self._sleep = sleep
 
@@ -193,6 +197,9 @@ class Importer:
                     each.run(session, BATCHES, self._time_left)
             if self._retention_days and outcome.entry.status.ended:
                 self._forget(session)
+            if self._retention and outcome.result is Result.SUCCEEDED:
+                # It has read from the bucket, which therefore exists.
+                self._retention.run(session.past, version.bucket)
             return outcome
 
     def interrupt(self, version: ObjectVersion, error: Exception) -> None:

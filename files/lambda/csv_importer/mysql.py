@@ -38,6 +38,7 @@ from csv_importer.ports import (
     Status,
     Superseded,
 )
+from csv_importer.retention import MySqlPast
 from csv_importer.staging import NEWER, STAGE, Fill, Staged, listed
 
 CONNECT_TIMEOUT = 10
@@ -320,6 +321,11 @@ class MySqlSession:
     def tags(self) -> MySqlOutbox[ObjectVersion]:
         """The objects to be tagged: see ports.Session."""
         return MySqlOutbox(self._connection, TAGS)
+
+    @property
+    def past(self) -> MySqlPast:
+        """Old imports: see ports.Session."""
+        return MySqlPast(self._connection)
 
     def _staged[T](self, fill: Fill[T]) -> Staged[T]:
         return Staged(self._connection, self._required, self._types(), fill, self._limits.batch_rejects)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
-from csv_importer.datasets import Dataset
+from csv_importer.datasets import Dataset, Datasets
 from csv_importer.fields import Column
 from csv_importer.objects import ObjectVersion
 from csv_importer.parsing import Block, Position, Reject
@@ -361,6 +361,41 @@ class Outbox[T](Protocol):
         """
 
 
+class Past(Protocol):
+    """Imports in the ledger that ended long ago."""
+
+    def some(
+        self, bucket: str, days: int, datasets: Datasets, share: float, most: int
+    ) -> Sequence[tuple[int, ObjectVersion]]:
+        """Return imports that ended so many days ago, and that neither rows nor other imports are compared with.
+
+        Args:
+            bucket: The bucket of their objects.
+            days: The days.
+            datasets: The datasets.
+            share: From which part of the ledger: 0 is the oldest import, 1 would be behind the newest one.
+            most: How many imports from there on are looked at.
+
+        Returns:
+            Id and object version of each.
+
+        Raises:
+            TransientError: The database cannot be used now.
+            ConfigurationError: The user lacks a privilege.
+        """
+
+    def forget(self, import_id: int, days: int) -> bool:
+        """Delete an import and its rejects, in a transaction of its own, if it is still one that ended so long ago.
+
+        Returns:
+            Whether it was deleted.
+
+        Raises:
+            TransientError: The database cannot be used now.
+            ConfigurationError: The user lacks a privilege.
+        """
+
+
 class Session(Protocol):
     """A connection for one object version.
 
@@ -387,6 +422,10 @@ class Session(Protocol):
     @property
     def tags(self) -> Outbox[ObjectVersion]:
         """The object versions that are not tagged yet, of any import."""
+
+    @property
+    def past(self) -> Past:
+        """The imports that ended long ago."""
 
     def claim(self, *, replay: bool, checking: bool) -> Entry:
         """Count this attempt in the ledger's row, which is created if there is none, and read it.

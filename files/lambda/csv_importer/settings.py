@@ -16,6 +16,9 @@ MAX_SESSIONS = 16
 PROGRESS_TIMEOUT = 1800
 """Seconds without progress after which an import is named: twice the longest time of an invocation."""
 
+LEDGER_DAYS = 15
+"""Days for which an import stays in the ledger at least: a queue keeps the event of an object version for 14."""
+
 SHIPPED_CA_FILE = Path(__file__).with_name("ca.pem")
 SHIPPED_DATASETS_FILE = Path(__file__).with_name("datasets.json")
 
@@ -33,6 +36,8 @@ class Settings:
         max_kept_rejects: MAX_KEPT_REJECTS, how many rejects of one import are kept; the others are counted.
         reject_retention_days: REJECT_RETENTION_DAYS, the days after which rejects of an import that has ended are
             deleted; 0 keeps them.
+        ledger_retention_days: LEDGER_RETENTION_DAYS, the days after which an import that has ended, and whose object
+            version is gone, is deleted from the ledger; 0 keeps it. Otherwise at least 15.
         sessions: IMPORT_SESSIONS, how many database sessions one import may have at most, 1 to 16.
         iam_login: DATABASE_LOGIN, whether to log in with IAM authentication tokens instead of a password.
         topic: EVENTS_TOPIC_ARN, the topic for the events of imports that end; empty for none.
@@ -48,6 +53,7 @@ class Settings:
     max_reject_ratio: float | None
     max_kept_rejects: int
     reject_retention_days: int
+    ledger_retention_days: int
     sessions: int
     iam_login: bool
     topic: str
@@ -85,6 +91,7 @@ class Settings:
             max_reject_ratio=_ratio(environment.get("MAX_REJECT_RATIO", "")),
             max_kept_rejects=_count(environment, "MAX_KEPT_REJECTS", MAX_KEPT_REJECTS, 999_999_999),
             reject_retention_days=_count(environment, "REJECT_RETENTION_DAYS", 0, 36_500),
+            ledger_retention_days=_ledger_days(environment),
             sessions=_count(environment, "IMPORT_SESSIONS", 1, MAX_SESSIONS, lowest=1),
             iam_login=login == "iam",
             topic=topic,
@@ -109,6 +116,16 @@ def _ratio(text: str) -> float | None:
         )
     # All rows may be rejected: counting them beforehand would read the whole file for nothing.
     return ratio if ratio < 1 else None
+
+
+def _ledger_days(environment: Mapping[str, str]) -> int:
+    days = _count(environment, "LEDGER_RETENTION_DAYS", 0, 36_500)
+    if 0 < days < LEDGER_DAYS:
+        raise ConfigurationError(
+            f"environment variable LEDGER_RETENTION_DAYS is {days}: it has to be 0, or {LEDGER_DAYS} at least, since"
+            " events of an object version may come for 14 days"
+        )
+    return days
 
 
 def _count(environment: Mapping[str, str], name: str, default: int, highest: int, *, lowest: int = 0) -> int:

@@ -37,6 +37,8 @@ LONGEST_NAME = 31
 LOGINS = ("password", "iam")
 HASH = re.compile(r"\$(5|6|y|2[aby])\$.+")
 """What nginx takes as a password of its users."""
+LEDGER_DAYS = 15
+"""Days for which an import stays in the ledger at least, as the function has it: csv_importer.settings.LEDGER_DAYS."""
 SESSIONS = re.compile(r"auto|[1-9]|1[0-6]")
 INVENTORY_PLUGIN = "csv_to_aurora.aws.aws_ec2"
 CALLBACKS = ("csv_to_aurora.aws.release_locks", "csv_to_aurora.aws.run_summary")
@@ -91,19 +93,21 @@ class BoundaryHow(TypedDict):
 
 
 class ImporterLimits(TypedDict):
-    """How much the importer may do at once, as people set it.
+    """How much the importer may do at once, and how long it keeps what it has done, as people set it.
 
     Attributes:
         sessions: Sessions of one import, or ``auto``.
         max_connections: Connections of all imports, or a share of the server's.
         concurrency: Reserved concurrency of the function; -1 for none.
         server: The server's max_connections where it is set; otherwise empty, or a formula of RDS.
+        ledger_retention_days: Days after which old imports are deleted from the ledger; 0 for never.
     """
 
     sessions: Any
     max_connections: Any
     concurrency: Any
     server: Any
+    ledger_retention_days: Any
 
 
 class StatusPage(TypedDict):
@@ -332,6 +336,13 @@ def _limits(inputs: Inputs, set_it: str) -> Iterator[str]:
     given = inputs["importer_limits"]
     if not given:
         return
+    days = str(given["ledger_retention_days"])
+    # The role's own rule says what is wrong with anything else.
+    if days.isdecimal() and 0 < int(days) < LEDGER_DAYS:
+        yield (
+            f"importer_ledger_retention_days ({days}) has to be 0, or {LEDGER_DAYS} at least: the event of an object "
+            f"version may come for 14 days, and the ledger says that it is done. Set it in {set_it}."
+        )
     sessions = str(given["sessions"])
     if not SESSIONS.fullmatch(sessions):
         yield f"stack_importer_sessions ({sessions}) has to be auto, or a number from 1 to 16. Set it in {set_it}."
