@@ -26,6 +26,7 @@ EXCEPTIONS = yaml.safe_load((permissions.POLICIES / "exceptions.yml").read_text(
 DOCUMENTS = {
     "deployer": [name for name in permissions.names() if name.startswith("deployer-")],
     "reader": ["reader", "reader-secrets"],
+    "scheduled plan": ["plan-notify"],
     "importer": ["importer", "importer_login"],
     "app host": ["app_host", "app_host_login"],
     "boundary": ["boundary", "boundary_login"],
