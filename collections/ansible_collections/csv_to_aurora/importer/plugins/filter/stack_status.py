@@ -68,6 +68,10 @@ STOPPED = ("stopped", "stopping")
 """States of a cluster that does not answer until somebody starts it."""
 
 NEXT_OF_ALARM = {
+    "importer-datasets-overdue": "reconcile.yml",
+    "importer-events-pending": "plan.yml",
+    "importer-imports-without-progress": "replay.yml",
+    "importer-many-rejects": "imports.yml",
     "importer-dead-letters": "replay.yml",
     "importer-errors": "imports.yml -e imports_status=interrupted",
     "importer-failed-imports": "imports.yml -e imports_status=failed",
