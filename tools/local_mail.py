@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import configparser
 import json
+import os
 import re
 import sys
 import time
@@ -25,7 +26,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-DIRECTORY = Path(__file__).resolve().parent.parent / ".local"
+# As inventories/local has it.
+DIRECTORY = Path(os.environ.get("LOCAL_CLOUD_DIR") or Path(__file__).resolve().parent.parent / ".local")
 INBOX = "/_ministack/ses/messages"
 LINK = re.compile(r"http://\S+Action=ConfirmSubscription\S+")
 START = "Start it: ansible-playbook playbooks/local_cloud.yml -i inventories/local/hosts.yml"
