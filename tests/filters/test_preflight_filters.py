@@ -73,6 +73,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "database_login": "password",
         "iam_refusal": "",
         "notify": [],
+        "missing_endpoints": [],
         "importer_limits": None,
         "status_page": None,
         "required_files": [{"path": str(key), "fix": "Make one."}],
@@ -274,6 +275,13 @@ def test_a_status_page_that_can_be_reached_as_it_is_set(
 )
 def test_other_boundaries_can_be_chosen(load_filters: Load, inputs: dict[str, Any], boundary: str) -> None:
     assert load_filters("preflight").preflight_mistakes({**inputs, "permissions_boundary": boundary}) == []
+
+
+def test_what_private_subnets_cannot_reach_is_refused(load_filters: Load, inputs: dict[str, Any]) -> None:
+    missing = {**inputs, "missing_endpoints": ["lambda", "sns"]}
+    (mistake,) = load_filters("preflight").preflight_mistakes(missing)
+    assert "network_interface_endpoints lacks lambda, sns" in mistake
+    assert mistake.endswith("Set it in inventories/dev/group_vars/all/main.yml.")
 
 
 def test_who_is_notified_is_checked(load_filters: Load, inputs: dict[str, Any]) -> None:

@@ -139,6 +139,7 @@ class Inputs(TypedDict):
         profile: The AWS profile; empty for the one of the shell.
         importer_limits: How much the importer may do at once; empty where it is not checked.
         notify: Who is notified.
+        missing_endpoints: Services that the function cannot reach, for want of NAT and of an endpoint.
         status_page: How the status page is reached; empty where it is not checked.
         endpoint_url: Where AWS is asked, if that is not AWS.
         argument_errors: What validate_argument_spec found wrong with the roles' variables.
@@ -157,6 +158,7 @@ class Inputs(TypedDict):
     iam_refusal: str
     importer_limits: ImporterLimits | None
     notify: Any
+    missing_endpoints: Sequence[str]
     status_page: StatusPage | None
     required_files: Sequence[RequiredFile]
     roles: Sequence[str]
@@ -230,6 +232,7 @@ def preflight_mistakes(inputs: Inputs) -> list[str]:
         _login,
         _limits,
         _notify,
+        _endpoints,
         _status_page,
         _files,
         _unknown_variables,
@@ -364,6 +367,14 @@ def _limits(inputs: Inputs, set_it: str) -> Iterator[str]:
 def _notify(inputs: Inputs, set_it: str) -> Iterator[str]:
     for mistake in notify_mistakes(inputs["notify"], str(inputs["region"]), local=bool(inputs["endpoint_url"])):
         yield f"{mistake}. Set it in {set_it}."
+
+
+def _endpoints(inputs: Inputs, set_it: str) -> Iterator[str]:
+    if missing := inputs["missing_endpoints"]:
+        yield (
+            f"network_nat is none, and network_interface_endpoints lacks {', '.join(missing)}: the function could not"
+            f" reach {'it' if len(missing) == 1 else 'them'}. Set it in {set_it}."
+        )
 
 
 def _contradictions(
