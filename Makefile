@@ -106,7 +106,7 @@ secrets-baseline: venv ## Accept what detect-secrets finds now as no secret (loo
 	$(BIN)/detect-secrets scan --slim --exclude-files '(^|/)requirements[^/]*\.txt$$' --exclude-files '\.pem$$' --exclude-files '^\.secrets\.baseline$$' > .build/secrets.baseline
 	mv .build/secrets.baseline .secrets.baseline
 
-# The environments of audit and scan: what they need does not go together with requirements.txt.
+# The environments of audit, scan and of what scans the status page: what they need does not go together with requirements.txt.
 .build/%/complete: requirements-%.txt .venv/complete
 	$(BIN)/uv venv --quiet --clear .build/$* --python $(BIN)/python
 	$(BIN)/uv pip install --quiet --python .build/$*/bin/python --require-hashes -r $<
@@ -142,6 +142,7 @@ screenshots: venv ## The picture of the status page in the documentation
 requirements: venv ## Compile the requirement files again, with hashes and without index addresses
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.12 --no-emit-index-url requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.12 --no-emit-index-url requirements-audit.in -o requirements-audit.txt
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.12 --no-emit-index-url requirements-page.in -o requirements-page.txt
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.12 --no-emit-index-url requirements-scan.in -o requirements-scan.txt
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.13 --no-emit-index-url files/lambda/requirements.in -o files/lambda/requirements.txt
 

@@ -40,6 +40,7 @@ def followed(database: Database, folder: Path, *, key: str = "a.csv", tunnel: bo
         "stack_mysql": [str(client)],
         "bucket_outputs": {"name": version.bucket},
         "database_outputs": {"endpoint": server.host, "schema_name": database.name},
+        "stack_status_page": {"url": None},
         "load_key": key,
         "load_dataset": {"name": "customer", "table": "customer", "columns": []},
         "load_object": {"object_info": [{"object_data": {"version_id": version.version_id}}]},
