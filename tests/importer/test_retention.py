@@ -135,6 +135,24 @@ def test_what_rows_or_other_versions_are_compared_with_is_kept(
     assert keys(database) == ["old.csv", "now.csv"] if kept else ["now.csv"]
 
 
+@pytest.mark.parametrize(
+    ("later", "kept"),
+    [
+        ({}, ["later.csv", "now.csv"]),
+        ({"status": "failed"}, ["monthly.csv", "now.csv"]),
+        ({"rows_loaded": 0, "rows_rejected": 1}, ["monthly.csv", "later.csv", "now.csv"]),
+        ({"undone_by": "ada", "undone_at": "2026-01-01"}, ["monthly.csv", "later.csv", "now.csv"]),
+    ],
+)
+def test_the_newest_import_of_a_dataset_is_kept(database: Database, later: dict[str, Any], kept: list[str]) -> None:
+    """Otherwise a dataset of which a file comes each month would be overdue, and without data, after 15 days."""
+    monthly = replace(WITH_IDS, name="monthly", table="monthly", key_prefix="monthly")
+    ended(database, "monthly.csv", 20, dataset="monthly")
+    ended(database, "later.csv", 16, dataset="monthly", **later)
+    imported(database, gone, WITH_IDS, monthly)
+    assert keys(database) == kept
+
+
 def test_rows_that_several_sessions_have_stored_of_a_failed_import_are_rows(database: Database) -> None:
     number = ended(database, "old.csv", status="failed", rows_loaded=0, rows_read=0)
     database.query("INSERT INTO csv_import_range VALUES (%s, 0, 1, 10, 2, 1, 0, 0)", number)

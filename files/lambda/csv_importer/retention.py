@@ -21,6 +21,12 @@ _ENDED = (
     "status IN ('succeeded', 'failed') AND finished_at < CURRENT_TIMESTAMP(3) - INTERVAL %s DAY"
     " AND (undone_by IS NULL OR undone_at IS NOT NULL)"
 )
+# The newest import that has loaded rows says how old a dataset's data is: to check, status page and status.yml.
+_NOT_NEWEST = (
+    "(status = 'failed' OR EXISTS (SELECT 1 FROM csv_import AS later WHERE later.dataset = some.dataset"
+    " AND later.status = 'succeeded' AND later.finished_at > some.finished_at AND later.rows_loaded > 0"
+    " AND later.undone_by IS NULL))"
+)
 _WITHOUT_ROWS = "rows_loaded = 0 AND NOT EXISTS (SELECT 1 FROM csv_import_range WHERE import_id = some.id)"
 
 
@@ -60,7 +66,8 @@ class MySqlPast:
             start = self._start(cursor, share)
             cursor.execute(
                 "SELECT id, object_key, version_id, etag FROM (SELECT * FROM csv_import WHERE id >= %s ORDER BY id"  # noqa: S608 - no values
-                f" LIMIT %s) AS some WHERE bucket = %s AND {_ENDED} AND {condition}",
+                f" LIMIT %s) AS some WHERE bucket = %s AND {_ENDED} AND {condition}"
+                f" AND {_NOT_NEWEST}",
                 (start, most, bucket, days, *names),
             )
             found = [(each[0], ObjectVersion(bucket, *each[1:])) for each in cursor.fetchall()]
