@@ -10,6 +10,7 @@ from ministack.services import sns
 
 from ansible_collections.csv_to_aurora.aws.plugins.filter.notify import (
     ATTENTION,
+    notify_lines,
     notify_mistakes,
     notify_notes,
     notify_subscriptions,
@@ -137,3 +138,17 @@ def test_notes_name_that_nobody_is_notified_and_who_has_not_confirmed() -> None:
     (pending,) = notify_notes({"subscriptions": subscriptions}, ["a@example.com", "b@example.com"], FILE)
     assert pending.startswith("a@example.com is not notified yet")
     assert notify_notes({}, ["b@example.com"], FILE) == []
+
+
+def test_notes_name_who_has_unsubscribed() -> None:
+    subscriptions = [
+        {"topic": "alarms", "endpoint": "a@example.com", "state": "deleted"},
+        {"topic": "alarms", "endpoint": "b@example.com", "state": "confirmed"},
+    ]
+    (deleted,) = notify_notes({"subscriptions": subscriptions}, ["a@example.com", "b@example.com"], FILE)
+    assert deleted.startswith("a@example.com is not notified any more")
+    assert FILE in deleted
+    assert notify_lines({"subscriptions": subscriptions}) == [
+        "a@example.com of alarms, not any more: somebody has unsubscribed it",
+        "b@example.com of alarms",
+    ]

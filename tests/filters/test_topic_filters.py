@@ -19,10 +19,13 @@ def filters(load_filters: Callable[[str], ModuleType]) -> ModuleType:
     return load_filters("topic")
 
 
-def subscription(endpoint: str, protocol: str = "email", *, pending: bool = False, **attributes: Any) -> dict[str, Any]:
+def subscription(
+    endpoint: str, protocol: str = "email", *, pending: bool = False, deleted: bool = False, **attributes: Any
+) -> dict[str, Any]:
     """A subscription as sns_topic_info returns it."""
-    arn = None if pending else f"{ARN}-events:{endpoint}"
-    return {"arn": arn, "protocol": protocol, "endpoint": endpoint, "pending": pending, "attributes": attributes}
+    arn = None if pending or deleted else f"{ARN}-events:{endpoint}"
+    about = {"arn": arn, "protocol": protocol, "endpoint": endpoint, "attributes": attributes}
+    return {**about, "pending": pending, "deleted": deleted}
 
 
 def topic(name: str, *subscriptions: dict[str, Any]) -> dict[str, Any]:
@@ -116,12 +119,13 @@ def test_a_filter_of_the_body_differs(filters: ModuleType) -> None:
     assert (before["filter_scope"], after["filter_scope"]) == ("MessageBody", "MessageAttributes")
 
 
-def test_a_pending_one_is_neither_changed_nor_removed(filters: ModuleType) -> None:
+@pytest.mark.parametrize("state", ["pending", "deleted"])
+def test_a_pending_or_deleted_one_is_neither_changed_nor_removed(filters: ModuleType, state: str) -> None:
     found = change(
         filters,
         [wanted("listed@example.com", policy=FAILED)],
-        subscription("listed@example.com", pending=True),
-        subscription("gone@example.com", pending=True),
+        subscription("listed@example.com", **{state: True}),
+        subscription("gone@example.com", **{state: True}),
     )
     ((endpoint, before, after),) = found
     assert (endpoint, before) == ("listed@example.com", after)
@@ -139,13 +143,19 @@ def test_the_same_endpoint_by_another_protocol_is_another_subscription(filters: 
 
 def test_outputs_name_who_is_notified_and_who_is_pending(filters: ModuleType) -> None:
     outputs = filters.topic_outputs(
-        gathered(subscription("a@example.com"), subscription("b@example.com", pending=True)), ""
+        gathered(
+            subscription("a@example.com"),
+            subscription("b@example.com", pending=True),
+            subscription("c@example.com", deleted=True),
+        ),
+        "",
     )
     assert outputs["alarms_arn"] == f"{ARN}-alarms"
     assert outputs["events_arn"] == f"{ARN}-events"
     assert [(one["topic"], one["endpoint"], one["state"]) for one in outputs["subscriptions"]] == [
         ("events", "a@example.com", "confirmed"),
         ("events", "b@example.com", "pending"),
+        ("events", "c@example.com", "deleted"),
     ]
 
 

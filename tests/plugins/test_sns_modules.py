@@ -15,7 +15,7 @@ from botocore.stub import Stubber
 from emulated_cloud import Cloud
 
 from ansible_collections.csv_to_aurora.aws.plugins.module_utils.common import aws_retry
-from ansible_collections.csv_to_aurora.aws.plugins.module_utils.sns import subscriptions_of
+from ansible_collections.csv_to_aurora.aws.plugins.module_utils.sns import subscription_settings, subscriptions_of
 from ansible_collections.csv_to_aurora.aws.plugins.modules.sns_topic import create
 
 FAILED = {"status": ["failed"]}
@@ -184,7 +184,13 @@ def test_subscriptions_are_read_page_by_page_and_pending_ones_without_an_arn() -
     with Stubber(client) as stub:
         first = {"Subscriptions": [listed("PendingConfirmation", "a@example.com")], "NextToken": "more"}
         stub.add_response("list_subscriptions_by_topic", first, {"TopicArn": topic})
-        second = {"Subscriptions": [listed(f"{topic}:1", "b@example.com"), listed(f"{topic}:2", "c@example.com")]}
+        second = {
+            "Subscriptions": [
+                listed(f"{topic}:1", "b@example.com"),
+                listed(f"{topic}:2", "c@example.com"),
+                listed("Deleted", "d@example.com"),
+            ]
+        }
         stub.add_response("list_subscriptions_by_topic", second, {"TopicArn": topic, "NextToken": "more"})
         attributes = {"Attributes": {"PendingConfirmation": "false", "RawMessageDelivery": "false"}}
         stub.add_response("get_subscription_attributes", attributes, {"SubscriptionArn": f"{topic}:1"})
@@ -193,8 +199,10 @@ def test_subscriptions_are_read_page_by_page_and_pending_ones_without_an_arn() -
         )
         found = list(subscriptions_of(RetryingBotoClientWrapper(client, aws_retry()), topic))
         stub.assert_no_pending_responses()
-    assert [(one["arn"], one["pending"]) for one in found] == [
-        (None, True),
-        (f"{topic}:1", False),
-        (f"{topic}:2", False),
+    assert [(one["arn"], one["pending"], one["deleted"]) for one in found] == [
+        (None, True, False),
+        (f"{topic}:1", False, False),
+        (f"{topic}:2", False, False),
+        (None, False, True),
     ]
+    assert subscription_settings(found[-1]) == {"deleted": True}

@@ -30,7 +30,8 @@ def _topic(topic: Mapping[str, Any]) -> State:
 def topic_current(gathered: Gathered) -> State:
     """Return ``topics`` by name, empty where there is none, and ``subscriptions``.
 
-    These are a list, each with ``topic``, ``protocol``, ``endpoint``, ``pending`` and its ``settings``.
+    These are a list, each with ``topic``, ``protocol``, ``endpoint``, ``settings``, and
+    ``fixed``, whether SNS lets nobody change it.
 
     Args:
         gathered: The results of sns_topic_info by ``alarms``, ``events`` and ``existing``.
@@ -43,7 +44,7 @@ def topic_current(gathered: Gathered) -> State:
                 "topic": name,
                 "protocol": one["protocol"],
                 "endpoint": one["endpoint"],
-                "pending": one["pending"],
+                "fixed": one["pending"] or one["deleted"],
                 "settings": subscription_settings(one),
             }
             for name, topic in found.items()
@@ -55,7 +56,8 @@ def topic_current(gathered: Gathered) -> State:
 def topic_subscriptions(wanted: Sequence[State], current: State) -> list[State]:
     """Return all subscriptions that should exist or do, each with its ``current`` and ``desired`` settings.
 
-    One that is pending is as desired, whatever it is: SNS neither returns nor changes its settings, nor deletes it.
+    One that is pending is as desired, whatever it is: SNS neither returns nor changes its settings, nor deletes it. So
+    is one that somebody has unsubscribed: SNS does not subscribe it again while it lists it as deleted.
 
     Args:
         wanted: What notify_subscriptions returns.
@@ -67,10 +69,10 @@ def topic_subscriptions(wanted: Sequence[State], current: State) -> list[State]:
     changes: list[State] = []
     for key in sorted({*desired, *found}):
         settings = found[key]["settings"] if key in found else {}
-        pending = key in found and found[key]["pending"]
-        if pending and key not in desired:
+        fixed = key in found and found[key]["fixed"]
+        if fixed and key not in desired:
             continue
-        after = settings if pending else _settings(desired.get(key))
+        after = settings if fixed else _settings(desired.get(key))
         changes.append({**dict(zip(keys, key, strict=True)), "current": settings, "desired": after})
     return changes
 
@@ -83,6 +85,10 @@ def _settings(wanted: State | None) -> State:
         "filter_scope": "MessageAttributes" if wanted["filter_policy"] else "",
         "raw_message_delivery": wanted["raw_message_delivery"],
     }
+
+
+def _state(one: Mapping[str, Any]) -> str:
+    return "pending" if one["pending"] else "deleted" if one["deleted"] else "confirmed"
 
 
 def topic_only_https(arns: Mapping[str, str], wanted: bool) -> dict[str, list[State]]:  # noqa: FBT001 - a filter's
@@ -125,7 +131,7 @@ def topic_outputs(gathered: Gathered, existing: str) -> State:
                 "topic": name if not existing else existing.rpartition(":")[2],
                 "protocol": one["protocol"],
                 "endpoint": one["endpoint"],
-                "state": "pending" if one["pending"] else "confirmed",
+                "state": _state(one),
             }
             for name, topic in listed.items()
             for one in topic.get("subscriptions") or []

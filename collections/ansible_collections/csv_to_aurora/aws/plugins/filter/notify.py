@@ -55,6 +55,12 @@ FORMS = (
     "an e-mail address, an https:// URL, the ARN of a standard SQS queue, a mapping with one of these as its endpoint, "
     "or, as the only entry, the ARN of a standard SNS topic"
 )
+STATES = {
+    "pending": ", once its owner has confirmed it",
+    "deleted": ", not any more: somebody has unsubscribed it",
+    "confirmed": "",
+}
+"""What a line says of a subscription, by its state."""
 KEYS = frozenset(("endpoint", "filter", "alarms"))
 
 
@@ -154,7 +160,7 @@ def _filter_mistakes(entry: Mapping[str, Any]) -> Iterator[str]:
 
 
 def notify_notes(outputs: Mapping[str, Any], notify: Sequence[Any], variables_file: str) -> list[str]:
-    """Return what people should know about who is notified: that nobody is, and who has not confirmed it yet.
+    """Return what people should know about who is notified: nobody, who has not confirmed, who has unsubscribed.
 
     Args:
         outputs: The outputs of the role topic; empty where they are not known.
@@ -169,11 +175,19 @@ def notify_notes(outputs: Mapping[str, Any], notify: Sequence[Any], variables_fi
             )
         ]
     found = outputs.get("subscriptions") or []
-    pending = sorted({one["endpoint"] for one in found if one["state"] == "pending"})
-    return [
+    pending, deleted = (
+        sorted({one["endpoint"] for one in found if one["state"] == state}) for state in ("pending", "deleted")
+    )
+    notes = [
         f"{endpoint} is not notified yet: its owner has to confirm it with the link that AWS has sent there. SNS "
         "deletes a subscription that is not confirmed within 48 hours, and the next run sends another link."
         for endpoint in pending
+    ]
+    return notes + [
+        f"{endpoint} is not notified any more: somebody has unsubscribed it. The message about that has a link that "
+        "subscribes it again; otherwise the next run after 72 hours does. Or remove it from stack_notify in "
+        f"{variables_file}."
+        for endpoint in deleted
     ]
 
 
@@ -181,8 +195,8 @@ def notify_lines(outputs: Mapping[str, Any]) -> list[str]:
     """Return a line for each subscription, those first that wait for their confirmation; one that says so for none."""
     found = outputs.get("subscriptions") or []
     lines = [
-        f"{one['endpoint']} of {one['topic']}{', once its owner has confirmed it' if one['state'] == 'pending' else ''}"
-        for one in sorted(found, key=lambda one: (one["state"] != "pending", one["endpoint"], one["topic"]))
+        f"{one['endpoint']} of {one['topic']}{STATES[one['state']]}"
+        for one in sorted(found, key=lambda one: (one["state"] == "confirmed", one["endpoint"], one["topic"]))
     ]
     return lines or ["nobody"]
 

@@ -14,6 +14,11 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto
 NO_TOPIC = ["NotFound", "NotFoundException"]
 ARN = "arn:"
 """How the ARN of a subscription begins. While it is pending, SNS says so in place of the ARN."""
+DELETED = "Deleted"
+"""What SNS lists in place of the ARN for 72 hours after somebody has unsubscribed, such as with the link in an e-mail.
+
+https://repost.aws/knowledge-center/sns-cross-account-subscription
+"""
 
 
 def topic_attributes(client: Any, arn: str) -> dict[str, str] | None:
@@ -45,12 +50,14 @@ def _described(client: Any, listed: dict[str, str]) -> dict[str, Any]:
         except is_boto3_error_code(NO_TOPIC):
             # Deleted since it was listed, or not known everywhere yet.
             attributes = {}
-    pending = not arn or attributes.get("PendingConfirmation") == "true"
+    deleted = listed["SubscriptionArn"] == DELETED
+    pending = not deleted and (not arn or attributes.get("PendingConfirmation") == "true")
     return {
         "arn": arn,
         "protocol": listed["Protocol"],
         "endpoint": listed["Endpoint"],
         "pending": pending,
+        "deleted": deleted,
         "attributes": {} if pending else attributes,
     }
 
@@ -59,12 +66,15 @@ def subscription_settings(found: Mapping[str, Any]) -> dict[str, Any]:
     """Return the managed settings of a subscription; empty where there is none.
 
     Those are ``filter_policy``, empty without one, ``filter_scope``, empty where that does not matter, and
-    ``raw_message_delivery``. Of one that is pending nobody knows them: ``pending`` is all that it has.
+    ``raw_message_delivery``. Of one that is pending nobody knows them: ``pending`` is all that it has, and ``deleted``
+    of one that is deleted.
     """
     if not found:
         return {}
     if found["pending"]:
         return {"pending": True}
+    if found["deleted"]:
+        return {"deleted": True}
     attributes = found["attributes"]
     policy = json.loads(attributes.get("FilterPolicy") or "{}")
     return {

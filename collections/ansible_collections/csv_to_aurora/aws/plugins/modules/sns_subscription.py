@@ -165,8 +165,8 @@ def main() -> None:
                 "filter_scope": SCOPE if filtered else "",
                 "raw_message_delivery": params["raw_message_delivery"],
             }
-        if found.get("pending"):
-            # Neither changed nor deleted by SNS.
+        if found.get("pending") or found.get("deleted"):
+            # Neither changed nor deleted by SNS, nor subscribed again.
             after = before
         if before != after and not module.check_mode:
             if not after:
@@ -184,7 +184,7 @@ def main() -> None:
                 )
                 arn = response["SubscriptionArn"]
     confirmed = str(arn or "").startswith("arn:") and not found.get("pending")
-    exists = bool(before) if module.check_mode else bool(after)
+    exists = (bool(before) if module.check_mode else bool(after)) and not found.get("deleted")
     exit_with(
         module, subject, before, after, subscription_arn=arn if confirmed else None, pending=exists and not confirmed
     )

@@ -68,7 +68,7 @@ topic:
       returned: when the topic exists
       contains:
         arn:
-          description: ARN of the subscription; null while it is pending and SNS does not tell.
+          description: ARN of the subscription; null while it is pending or deleted and SNS does not tell.
           type: str
           returned: always
         protocol:
@@ -83,8 +83,12 @@ topic:
           description: Whether it waits for a confirmation.
           type: bool
           returned: always
+        deleted:
+          description: Whether somebody has unsubscribed it, which SNS lists for up to 72 hours.
+          type: bool
+          returned: always
         attributes:
-          description: Its attributes under the names of the SNS API, all of them text; empty while it is pending.
+          description: Its attributes under the names of the SNS API, as text; empty where it is pending or deleted.
           type: dict
           returned: always
 """
