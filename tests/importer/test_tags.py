@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csv_importer import aws
+from csv_importer.afterwards import Tagger
 from csv_importer.errors import ConfigurationError, TransientError
 from csv_importer.importer import Result
 from csv_importer.limits import Limits
+from csv_importer.mysql import MySqlDatabase
 from csv_importer.objects import ObjectVersion
 from csv_importer.settings import Settings
 
@@ -234,3 +236,25 @@ def test_whatever_is_killed_what_succeeded_is_tagged_and_nothing_else(
     assert left(database) == []
     assert {version.key for version in tags.versions} == {"c.csv", "d.csv"} | (set() if many else {"a.csv"})
     assert json.dumps(database.query("SELECT COUNT(*) FROM csv_import_tag")) == "[[0]]"
+
+
+def test_a_slow_bucket_gets_no_more_time_than_is_left(database: Database) -> None:
+    """Otherwise Lambda ends the invocation, although its imports have succeeded."""
+
+    class Tags:
+        pausing = True
+
+        def __init__(self) -> None:
+            self.seconds = 0.0
+
+        def mark(self, version: ObjectVersion) -> None:
+            del version
+            self.seconds += 5
+
+    slow = Tags()
+    for number in range(8):
+        database.importer(MemoryStore(ONE), tags=slow).run(version_of(f"{number}.csv"))
+    assert (slow.seconds, len(left(database))) == (0, 8)
+    with MySqlDatabase(database, database.server.ca_file, "check").ledger() as ledger:
+        Tagger(slow, database._log, at_any_time=True).run(ledger, 100, lambda: 12 - slow.seconds)
+    assert (slow.seconds, len(left(database))) == (15, 5)

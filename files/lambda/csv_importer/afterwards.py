@@ -108,11 +108,17 @@ class Tagger:
         def may_go_on() -> bool:
             return not self._refused and time_left() > 0 and (self._at_any_time or not self._tags.pausing)
 
-        _deliver(pending.tags, self._tag, batches, may_go_on, self._warn)
+        def tag(versions: Mapping[int, ObjectVersion]) -> Collection[int]:
+            return self._tag(versions, time_left)
 
-    def _tag(self, versions: Mapping[int, ObjectVersion]) -> Collection[int]:
+        _deliver(pending.tags, tag, batches, may_go_on, self._warn)
+
+    def _tag(self, versions: Mapping[int, ObjectVersion], time_left: TimeLeft) -> Collection[int]:
         done: list[int] = []
         for import_id, version in versions.items():
+            # One by one: a bucket that is slow would use up the time of several invocations.
+            if done and time_left() <= 0:
+                break
             try:
                 self._tags.mark(version)
             except FileRefused as refusal:
