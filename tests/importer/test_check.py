@@ -14,6 +14,7 @@ from csv_importer.check import Check
 from csv_importer.datasets import Dataset, Datasets
 from csv_importer.ledger import MySqlLedger, _used
 from csv_importer.mysql import MySqlDatabase
+from csv_importer.ports import Message, Published
 from csv_importer.settings import PROGRESS_TIMEOUT
 
 from .conftest import PASSWORD, SOURCE, Cloud, Database, Invoke
@@ -34,6 +35,11 @@ NOTHING_FOUND = {
 
 def warnings(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [line for line in lines if line["level"] == "WARNING"]
+
+
+def waits(database: Database) -> None:
+    """Let the events of imports have waited for some minutes."""
+    database.query("UPDATE csv_import_event SET created_at = created_at - INTERVAL 5 MINUTE")
 
 
 @pytest.fixture
@@ -84,6 +90,7 @@ def test_events_that_stay_are_counted_and_named(
     del cloud
     boto3.client("sns").delete_topic(TopicArn=topic.arn)
     database.importer(MemoryStore(ONE), topic=MemoryTopic(lambda: "refused")).run(version_of())
+    waits(database)
     for _ in range(2):
         found = invoke.check()
         assert (found["EventsPending"], found["EventsRefused"], found["CheckErrors"]) == (1, 1, 0)
@@ -94,7 +101,21 @@ def test_events_that_stay_are_counted_and_named(
 
 def test_without_a_topic_it_looks_all_the_same(database: Database, invoke: Invoke) -> None:
     database.importer(MemoryStore(ONE), topic=MemoryTopic(lambda: "refused")).run(version_of())
+    waits(database)
     assert invoke.check()["EventsPending"] == 1
+
+
+def test_an_event_that_its_import_publishes_just_now_is_not_pending(database: Database, invoke: Invoke) -> None:
+    """Where many files come, there is one at any time: the alarm would be on although nothing is refused."""
+    found: list[float] = []
+
+    class Checked(MemoryTopic):
+        def publish(self, messages: Sequence[Message]) -> Published:
+            found.append(invoke.check()["EventsPending"])
+            return super().publish(messages)
+
+    database.importer(MemoryStore(ONE), topic=Checked()).run(version_of())
+    assert found == [0]
 
 
 # Datasets

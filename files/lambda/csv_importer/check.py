@@ -24,7 +24,7 @@ class Ledger(Pending, Protocol):
     """What the check reads: see ledger.MySqlLedger."""
 
     def pending(self) -> tuple[int, int]:
-        """Return how many events are not published yet, and since when in seconds the oldest waits."""
+        """Return how many events nobody has published in time, and since when in seconds the oldest waits."""
 
     def untagged(self) -> tuple[int, int]:
         """Return how many objects are not tagged yet, and since when in seconds the first waits."""
@@ -44,7 +44,7 @@ class Findings:
     """What a check has found: each is a metric.
 
     Attributes:
-        events_pending: Events that are not published yet.
+        events_pending: Events that nobody has published in time.
         objects_untagged: Objects of imports that have succeeded which are not tagged yet.
         datasets_overdue: Datasets of which no file has come for longer than they say.
         imports_without_progress: Imports that have not ended, and on which nothing gets on.

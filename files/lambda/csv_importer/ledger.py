@@ -19,6 +19,10 @@ HIGHEST = {
 """The highest number of each type with a sign: https://dev.mysql.com/doc/refman/8.4/en/integer-types.html."""
 
 
+PUBLISHED_WITHIN = 60
+"""Seconds within which an import publishes its event if the topic takes it."""
+
+
 class Stalled(NamedTuple):
     """An import without progress.
 
@@ -69,7 +73,9 @@ class MySqlLedger:
         return MySqlOutbox(self._connection, TAGS)
 
     def pending(self) -> tuple[int, int]:
-        """Return how many events are not published yet, and since when in seconds the oldest waits.
+        """Return how many events nobody has published in time, and since when in seconds the oldest waits.
+
+        An event that is younger may be published by its import at this moment.
 
         Raises:
             TransientError: The database cannot be used now.
@@ -77,7 +83,8 @@ class MySqlLedger:
         """
         ((count, oldest),) = self._query(
             "SELECT COUNT(*), COALESCE(TIMESTAMPDIFF(SECOND, MIN(created_at), CURRENT_TIMESTAMP(3)), 0)"
-            " FROM csv_import_event"
+            " FROM csv_import_event WHERE created_at < CURRENT_TIMESTAMP(3) - INTERVAL %s SECOND",
+            PUBLISHED_WITHIN,
         )
         return count, oldest
 
