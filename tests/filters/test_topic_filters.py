@@ -124,8 +124,8 @@ def test_a_pending_or_deleted_one_is_neither_changed_nor_removed(filters: Module
     found = change(
         filters,
         [wanted("listed@example.com", policy=FAILED)],
-        subscription("listed@example.com", **{state: True}),
-        subscription("gone@example.com", **{state: True}),
+        subscription("listed@example.com", pending=state == "pending", deleted=state == "deleted"),
+        subscription("gone@example.com", pending=state == "pending", deleted=state == "deleted"),
     )
     ((endpoint, before, after),) = found
     assert (endpoint, before) == ("listed@example.com", after)
