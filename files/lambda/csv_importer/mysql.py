@@ -20,7 +20,15 @@ from csv_importer.feed import FEED_NAME, FeedConnection
 from csv_importer.fields import Column
 from csv_importer.ledger import MySqlLedger
 from csv_importer.limits import DEFAULTS, Limits
-from csv_importer.mysql_errors import DUPLICATE, LOGIN_REFUSED, MIGRATION, code_of, transaction, translated
+from csv_importer.mysql_errors import (
+    COMMAND_DENIED,
+    DUPLICATE,
+    LOGIN_REFUSED,
+    MIGRATION,
+    code_of,
+    transaction,
+    translated,
+)
 from csv_importer.objects import IMPORT_FILE_LENGTH, ObjectVersion
 from csv_importer.outbox import EVENTS, TAGS, MySqlOutbox, add_event, add_tag
 from csv_importer.parsing import Block, Position, Reject
@@ -617,7 +625,13 @@ class MySqlSession:
             )
             self._add_ranges(cursor, before, new)
             if after.status.ended:
-                self._add_what_follows(cursor, replace(after, reason=reason))
+                try:
+                    self._add_what_follows(cursor, replace(after, reason=reason))
+                except pymysql.MySQLError as error:
+                    if code_of(error) != COMMAND_DENIED:
+                        raise
+                    # The function is updated some minutes before its tables and what it may do with them.
+                    raise TransientError(f"{error.args[1]} (MySQL error {COMMAND_DENIED}); {MIGRATION}") from error
 
     def _add_what_follows(self, cursor: Cursor, entry: Entry) -> None:
         """Store what is left to do after an import that ends, within the transaction."""

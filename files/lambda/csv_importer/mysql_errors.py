@@ -64,6 +64,8 @@ _REFUSED = {
 }
 # A statement with one row, or a value that the server makes of one, such as JSON.
 _TOO_LARGE = frozenset({TOO_LARGE, 1301})
+COMMAND_DENIED = 1142
+"""A privilege on a table is missing; without any, that the table itself is missing, too."""
 DUPLICATE = 1062
 """A second row with the same key."""
 LOGIN_REFUSED = frozenset({1045, 1698})
