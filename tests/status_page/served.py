@@ -19,7 +19,7 @@ def served(ledger: Ledger, application: str) -> Iterator[str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     options = ["--worker-class=gthread", "--workers=2", "--threads=8", f"--pythonpath={APP}"]
-    command = [str(Path(sys.executable).with_name("gunicorn")), f"--bind=127.0.0.1:{port}", *options]
+    command = [sys.executable, "-m", "gunicorn", f"--bind=127.0.0.1:{port}", *options]
     environment = {"STATUS_PAGE_ENVIRONMENT": ENVIRONMENT, "STATUS_PAGE_OPTION_FILE": str(ledger.option_file)}
     log = ledger.folder / f"{application}.log"
     with server([*command, f"status_page.wsgi:{application}"], environment, f"{url}/static/style.css", log):
