@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from status_page.ledger import AT_WORK_SHOWN
 from tests.status_page.page_ledger import Ledger, Pages
 
 KEY = "orders/<script>alert('x')</script>&amp;\u202e\U0001f600\n.csv"
@@ -217,6 +218,21 @@ def test_an_empty_ledger_says_what_to_do(pages: Pages) -> None:
     assert "playbooks/load.yml -i inventories/stage" in page
     assert "Nothing is being imported." in page
     assert pages.private.get("/imports").status_code == 200
+
+
+def test_imports_without_progress_are_counted_though_newer_ones_run(ledger: Ledger, pages: Pages) -> None:
+    """The overview lists the newest at work, and what is stuck is old."""
+    old = ago(2 * HOUR)
+    for status in ("running", "checking"):
+        ledger.add(status=status, started_at=old, updated_at=old)
+    for _ in range(AT_WORK_SHOWN):
+        ledger.add(status="running")
+    assert "\ncsv_import_without_progress 2\n" in pages.private.get("/metrics").text
+    answer: Any = pages.private.get("/api/overview").json
+    assert answer["without_progress"] == 2
+    page = pages.private.get("/").text
+    assert "Imports without progress: 2." in page
+    assert f"{old:%Y-%m-%d %H:%M}" not in page
 
 
 SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (-?[0-9.]+(?:e\+?[0-9]+)?)')

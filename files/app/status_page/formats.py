@@ -138,5 +138,6 @@ def overview_as_json(counts: Counts, overview: Overview, days: Mapping[str, Sequ
             asdict(each) | {"finished_at": each.finished_at and iso(each.finished_at)} for each in overview.newest
         ],
         "at_work": [import_as_json(each) for each in overview.at_work],
+        "without_progress": overview.without_progress,
         "failures": [import_as_json(each) for each in overview.failures],
     }

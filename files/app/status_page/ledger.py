@@ -80,6 +80,10 @@ def _newest_of(statuses: Sequence[str], limit: int, where: str = "") -> str:
 
 
 _AT_WORK = _imports(_newest_of(AT_WORK, AT_WORK_SHOWN))
+# Of all: those are old, and the newest are listed.
+_WITHOUT_PROGRESS = (
+    "SELECT COUNT(*) AS imports FROM csv_import WHERE status IN %s AND updated_at < NOW(3) - INTERVAL %s SECOND"
+)
 _FAILURES = _imports(_newest_of(FAILED, LATEST))
 _ONE = _imports("SELECT id FROM csv_import WHERE id = %s")
 # In the order of the index dataset_status_started, which has all of it.
@@ -291,11 +295,19 @@ class Counts:
 
 @dataclass(frozen=True)
 class Overview:
-    """What is new: imports at work, failures, and how old the data is."""
+    """What is new: imports at work, failures, and how old the data is.
+
+    Attributes:
+        at_work: The newest AT_WORK_SHOWN.
+        failures: The newest LATEST.
+        newest: By dataset.
+        without_progress: How many of all imports at work no invocation works on.
+    """
 
     at_work: Sequence[Import]
     failures: Sequence[Import]
     newest: Sequence[Newest]
+    without_progress: int
 
 
 def counts(reader: Reader) -> Counts:
@@ -340,6 +352,7 @@ def overview(reader: Reader) -> Overview:
         [_import(row) for row in reader.rows(_AT_WORK)],
         [_import(row) for row in reader.rows(_FAILURES)],
         newest(reader),
+        reader.rows(_WITHOUT_PROGRESS, (AT_WORK, LONGEST_INVOCATION))[0]["imports"],
     )
 
 

@@ -44,7 +44,7 @@ def metrics(counts: Counts | None, overview: Overview | None) -> str:
         lines += _metric(
             "csv_import_without_progress",
             "Imports at work on which no invocation works.",
-            [_Sample({}, sum(each.idle_seconds is not None for each in overview.at_work))],
+            [_Sample({}, overview.without_progress)],
         )
     return "\n".join(lines) + "\n"
 
