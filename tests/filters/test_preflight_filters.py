@@ -74,6 +74,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "iam_refusal": "",
         "notify": [],
         "missing_endpoints": [],
+        "processed_files": {},
         "importer_limits": None,
         "status_page": None,
         "required_files": [{"path": str(key), "fix": "Make one."}],
@@ -289,6 +290,65 @@ def test_who_is_notified_is_checked(load_filters: Load, inputs: dict[str, Any]) 
     assert mistake.endswith("Write https://. Set it in inventories/dev/group_vars/all/main.yml.")
     emulated = {**inputs, "notify": ["http://127.0.0.1:8000"], "endpoint_url": "http://127.0.0.1:4566"}
     assert load_filters("preflight").preflight_mistakes(emulated) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"tag": False},
+        {"tag": True},
+        {"tag": True, "expire_days": 1},
+        {"tag": True, "storage_class": "STANDARD_IA", "after_days": 30},
+        {"tag": True, "storage_class": "GLACIER_IR", "after_days": 0, "expire_days": 1},
+        {"tag": True, "storage_class": "DEEP_ARCHIVE", "after_days": 30, "expire_days": 36500},
+    ],
+)
+def test_processed_files_can_be_kept_tagged_moved_or_expired(
+    load_filters: Load, inputs: dict[str, Any], given: dict[str, Any]
+) -> None:
+    assert load_filters("preflight").preflight_mistakes({**inputs, "processed_files": given}) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "stack_processed_files (None) has to be {}, or a mapping such as {tag: true, expire_days: 90}"),
+        ("tag", "stack_processed_files (tag) has to be {}"),
+        ({"tag": "yes"}, "tag (yes) has to be true or false"),
+        ({"tag": True, "expires": 90}, "expires is unknown: there are tag, expire_days, storage_class and after_days"),
+        ({"expire_days": 90}, "expire_days needs tag: true, since only the tag says which files have been imported"),
+        ({"tag": False, "storage_class": "GLACIER", "after_days": 1}, "storage_class, after_days needs tag: true"),
+        ({"tag": True, "expire_days": 0}, "expire_days (0) has to be a whole number from 1 to 36500"),
+        ({"tag": True, "expire_days": True}, "expire_days (True) has to be a whole number"),
+        ({"tag": True, "expire_days": "90"}, "expire_days (90) has to be a whole number"),
+        ({"tag": True, "expire_days": 36501}, "expire_days (36501) has to be a whole number"),
+        ({"tag": True, "storage_class": "GLACIER_IR"}, "after_days is missing: storage_class says where"),
+        ({"tag": True, "after_days": 30}, "storage_class is missing: storage_class says where"),
+        (
+            {"tag": True, "storage_class": "glacier", "after_days": 30},
+            "storage_class (glacier) has to be one of STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING, GLACIER_IR",
+        ),
+        (
+            {"tag": True, "storage_class": "ONEZONE_IA", "after_days": 29},
+            "after_days (29) has to be a whole number from 30 to 36500: S3 moves nothing to ONEZONE_IA earlier",
+        ),
+        (
+            {"tag": True, "storage_class": "GLACIER", "after_days": -1},
+            "after_days (-1) has to be a whole number from 0",
+        ),
+        (
+            {"tag": True, "storage_class": "STANDARD_IA", "after_days": 30, "expire_days": 30},
+            "expire_days (30) has to be greater than after_days (30): files are moved before they expire",
+        ),
+    ],
+)
+def test_a_setting_of_processed_files_without_effect_or_that_s3_refuses_is_named(
+    load_filters: Load, inputs: dict[str, Any], given: object, message: str
+) -> None:
+    (mistake,) = load_filters("preflight").preflight_mistakes({**inputs, "processed_files": given})
+    assert message in mistake
+    assert "Set it in inventories/dev/group_vars/all/main.yml" in mistake
 
 
 def test_all_that_is_wrong_is_said_at_once(load_filters: Load, inputs: dict[str, Any]) -> None:

@@ -109,8 +109,8 @@ NAMED = {
 """Services and types of the resources that are identified by their names."""
 TAGGING = re.compile(r":(Tag[A-Z]\w+|CreateTags|AddTags\w+|PutBucketTagging)$")
 UNTAGGING = re.compile(r":(Untag\w+|DeleteTags|RemoveTags\w+|PutBucketTagging)$")
-BOUNDARY = ("boundary", "boundary_login")
-ROLES = ("app_host", "app_host_login", "flow_logs", "importer", "importer_login")
+BOUNDARY = ("boundary", "boundary_login", "boundary_processed_files")
+ROLES = ("app_host", "app_host_login", "flow_logs", "importer", "importer_login", "importer_processed_files")
 
 
 @functools.cache

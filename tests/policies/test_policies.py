@@ -169,6 +169,8 @@ def test_each_action_was_needed_or_has_its_reason() -> None:
         | unneeded(["importer"], BY_FUNCTION)
         # Local hosts and flow logs have no credentials, and the local database accepts no tokens.
         | unneeded(["app_host", "app_host_login", "flow_logs", "importer_login"], [])
+        # It is given to the function only where processed files are tagged, which they were not.
+        | unneeded(["importer_processed_files"], BY_FUNCTION)
     )
     assert sorted(found - not_recorded()) == [], "no call needed it, and files/policies/exceptions.yml has no reason"
     assert sorted(not_recorded() - found) == [], "files/policies/exceptions.yml has what a call needs"
@@ -229,6 +231,42 @@ def test_a_role_may_log_in_with_tokens_where_they_are_used_and_the_cluster_is_kn
             [f"{cluster}/{user}"] if may else []
         )
         assert len(statements) == len(permissions.document(role)) + may
+
+
+@pytest.mark.parametrize(
+    ("setting", "may"),
+    [
+        ({}, False),
+        ({"tag": False}, False),
+        ({"tag": True}, True),
+        ({"tag": True, "expire_days": 90}, True),
+        # Refused by preflight, which names them.
+        ({"tag": "yes"}, False),
+        ({"expire_days": 90}, False),
+        (None, False),
+        ("tag", False),
+        (["tag"], False),
+    ],
+)
+def test_the_function_may_tag_objects_only_where_processed_files_are_tagged(setting: object, *, may: bool) -> None:
+    given = {"aws_account_id": STACK["aws_account_id"], "stack_processed_files": setting}
+    shown = ansible_command(
+        "ansible",
+        "controller",
+        "--inventory=inventories/dev/hosts.yml",
+        "--module-name=ansible.builtin.debug",
+        "--args=msg={{ [importer_processed_objects, importer_policy, stack_boundary_policy] | to_json | b64encode }}",
+        f"--extra-vars={json.dumps(given)}",
+        ANSIBLE_CALLBACK_RESULT_FORMAT="json",
+        ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal",
+    )
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    told, *policies = json.loads(base64.b64decode(json.loads(shown.stdout.partition("=>")[2])["msg"]))
+    assert told == ("tag" if may else "")
+    for name, policy in zip(["importer", "boundary"], policies, strict=True):
+        tagging = [one for one in policy["Statement"] if "VersionTagging" in str(one["Action"])]
+        assert tagging == (permissions.document(f"{name}_processed_files", OTHER_STACK) if may else []), name
+        assert len(policy["Statement"]) == len(permissions.document(name)) + may, name
 
 
 def test_three_roles_can_be_passed_each_to_its_own_service() -> None:
@@ -301,7 +339,7 @@ def test_the_boundary_is_written_for_an_administrator(tmp_path: Path, cluster: s
     assert found[: len(found) - bool(logins)] == permissions.document("boundary", STACK)
     users = [one for statement in found for one in permissions.listed(statement["Resource"]) if ":dbuser:" in one]
     assert [one.rpartition(":")[2].partition("/")[0] for one in users] == [cluster] * logins
-    assert not list(tmp_path.glob("*_login.json"))
+    assert not [*tmp_path.glob("*_login.json"), *tmp_path.glob("*_processed_files.json")]
 
 
 def test_the_documents_are_written_for_a_stack_without_a_boundary(tmp_path: Path) -> None:
@@ -319,7 +357,9 @@ def test_the_documents_are_written_for_a_stack_without_a_boundary(tmp_path: Path
     )
     assert shown.returncode == 0, shown.stdout + shown.stderr
     files = list(tmp_path.glob("*.json"))
-    assert len(files) == len([name for name in permissions.names() if not name.endswith("_login")])
+    assert len(files) == len(
+        [name for name in permissions.names() if not name.endswith(("_login", "_processed_files"))]
+    )
     for file in files:
         for statement in json.loads(file.read_text(encoding="utf-8"))["Statement"]:
             resources = permissions.listed(statement["Resource"])

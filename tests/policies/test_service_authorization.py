@@ -27,9 +27,9 @@ DOCUMENTS = {
     "deployer": [name for name in permissions.names() if name.startswith("deployer-")],
     "reader": ["reader", "reader-secrets"],
     "scheduled plan": ["plan-notify"],
-    "importer": ["importer", "importer_login"],
+    "importer": ["importer", "importer_login", "importer_processed_files"],
     "app host": ["app_host", "app_host_login"],
-    "boundary": ["boundary", "boundary_login"],
+    "boundary": ["boundary", "boundary_login", "boundary_processed_files"],
     "flow logs": ["flow_logs"],
 }
 """Who has which documents."""

@@ -81,6 +81,11 @@ def preflight(folder: Path, inventory: str = "dev", **variables: Any) -> str:
             ["stack_notify holds 'operators'", "an e-mail address", "group_vars/all/main.yml"],
         ),
         ({"stack_notify": ["http://example.com"]}, ["AWS does not answer"]),
+        (
+            {"stack_processed_files": {"expire_days": 90}},
+            ["stack_processed_files: expire_days needs tag: true", "group_vars/all/main.yml", "docs/imports.md"],
+        ),
+        ({"stack_processed_files": None}, ["stack_processed_files (None) has to be {}", "group_vars/all/main.yml"]),
         ({"stack_importer_sessions": "many"}, ["stack_importer_sessions (many)", "1 to 16", "group_vars/all/main.yml"]),
         (
             {"stack_importer_sessions": 8, "stack_importer_max_connections": 8},

@@ -39,6 +39,17 @@ HASH = re.compile(r"\$(5|6|y|2[aby])\$.+")
 """What nginx takes as a password of its users."""
 LEDGER_DAYS = 15
 """Days for which an import stays in the ledger at least, as the function has it: csv_importer.settings.LEDGER_DAYS."""
+STORAGE_CLASSES = {
+    "STANDARD_IA": 30,
+    "ONEZONE_IA": 30,
+    "INTELLIGENT_TIERING": 0,
+    "GLACIER_IR": 0,
+    "GLACIER": 0,
+    "DEEP_ARCHIVE": 0,
+}
+"""The days after the upload at which S3 moves an object to a storage class at the earliest:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html."""
+MOST_DAYS = 36_500
 SESSIONS = re.compile(r"auto|[1-9]|1[0-6]")
 INVENTORY_PLUGIN = "csv_to_aurora.aws.aws_ec2"
 CALLBACKS = ("csv_to_aurora.aws.release_locks", "csv_to_aurora.aws.run_summary")
@@ -140,6 +151,7 @@ class Inputs(TypedDict):
         importer_limits: How much the importer may do at once; empty where it is not checked.
         notify: Who is notified.
         missing_endpoints: Services that the function cannot reach, for want of NAT and of an endpoint.
+        processed_files: What is done with files that have been imported.
         status_page: How the status page is reached; empty where it is not checked.
         endpoint_url: Where AWS is asked, if that is not AWS.
         argument_errors: What validate_argument_spec found wrong with the roles' variables.
@@ -159,6 +171,7 @@ class Inputs(TypedDict):
     importer_limits: ImporterLimits | None
     notify: Any
     missing_endpoints: Sequence[str]
+    processed_files: Any
     status_page: StatusPage | None
     required_files: Sequence[RequiredFile]
     roles: Sequence[str]
@@ -233,6 +246,7 @@ def preflight_mistakes(inputs: Inputs) -> list[str]:
         _limits,
         _notify,
         _endpoints,
+        _processed_files,
         _status_page,
         _files,
         _unknown_variables,
@@ -375,6 +389,59 @@ def _endpoints(inputs: Inputs, set_it: str) -> Iterator[str]:
             f"network_nat is none, and network_interface_endpoints lacks {', '.join(missing)}: the function could not"
             f" reach {'it' if len(missing) == 1 else 'them'}. Set it in {set_it}."
         )
+
+
+def _processed_files(inputs: Inputs, set_it: str) -> Iterator[str]:
+    given = inputs["processed_files"]
+    if not isinstance(given, Mapping):
+        yield (
+            f"stack_processed_files ({given}) has to be {{}}, or a mapping such as {{tag: true, expire_days: 90}}. "
+            f"Set it in {set_it}."
+        )
+        return
+    for mistake in _processed_files_mistakes(given):
+        yield f"stack_processed_files: {mistake} Set it in {set_it}; docs/imports.md explains it."
+
+
+def _processed_files_mistakes(given: Mapping[str, Any]) -> Iterator[str]:
+    """Name what S3 would refuse, or what would have no effect."""
+    unknown = sorted(str(name) for name in given if name not in ("tag", "expire_days", "storage_class", "after_days"))
+    if unknown:
+        yield f"{', '.join(unknown)} is unknown: there are tag, expire_days, storage_class and after_days."
+    if "tag" in given and not isinstance(given["tag"], bool):
+        yield f"tag ({given['tag']}) has to be true or false."
+    rest = [name for name in ("expire_days", "storage_class", "after_days") if name in given]
+    if rest and given.get("tag", False) is False:
+        yield (
+            f"{', '.join(rest)} needs tag: true, since only the tag says which files have been imported: others are "
+            "neither moved nor expired."
+        )
+    expire, after = given.get("expire_days"), given.get("after_days")
+    if "expire_days" in given and not _days(expire, at_least=1):
+        yield f"expire_days ({expire}) has to be a whole number from 1 to {MOST_DAYS}."
+    if ("storage_class" in given) != ("after_days" in given):
+        missing = "after_days" if "storage_class" in given else "storage_class"
+        yield f"{missing} is missing: storage_class says where files are moved to, after_days when."
+        return
+    if "storage_class" not in given:
+        return
+    earliest = STORAGE_CLASSES.get(str(given["storage_class"]))
+    if earliest is None:
+        yield f"storage_class ({given['storage_class']}) has to be one of {', '.join(STORAGE_CLASSES)}."
+    if not _days(after, at_least=earliest or 0):
+        yield (
+            f"after_days ({after}) has to be a whole number from {earliest or 0} to {MOST_DAYS}"
+            f"{f': S3 moves nothing to {given["storage_class"]} earlier' if earliest else ''}."
+        )
+    elif _days(expire, at_least=1) and expire <= after:
+        yield (
+            f"expire_days ({expire}) has to be greater than after_days ({after}): files are moved before they expire. "
+            "Without storage_class and after_days, they expire only."
+        )
+
+
+def _days(value: object, *, at_least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and at_least <= value <= MOST_DAYS
 
 
 def _contradictions(
