@@ -36,7 +36,7 @@ NO_AWS_ROLES: dict[str, str] = {
 DELETED_WITH: dict[str, tuple[str, str]] = {
     "amazon.aws.s3_object": ("amazon.aws.s3_bucket", "a bucket is emptied before it is deleted"),
     "amazon.aws.s3_bucket_notification": ("amazon.aws.s3_bucket", "the notification is a setting of the bucket"),
-    "community.aws.s3_lifecycle": ("amazon.aws.s3_bucket", "the rules are a setting of the bucket"),
+    "csv_to_aurora.aws.s3_lifecycle_rules": ("amazon.aws.s3_bucket", "the rules are a setting of the bucket"),
     "community.aws.s3_logging": ("amazon.aws.s3_bucket", "logging is a setting of the bucket"),
     "amazon.aws.iam_policy": ("amazon.aws.iam_role", "inline policies are part of the role"),
     "amazon.aws.lambda_policy": ("amazon.aws.lambda", "the permissions are part of the function"),

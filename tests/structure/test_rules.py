@@ -34,11 +34,11 @@ See [the store](../roles/store/README.md) and [above](#a-page), `make help name=
     "inventories/other/aws_ec2.yml": "plugin: csv_to_aurora.aws.aws_ec2\nregions: ['{{ aws_region }}']\n",
     "collections/ansible_collections/csv_to_aurora/aws/meta/runtime.yml": """
 action_groups:
-  aws: [gather, resource, s3_bucket_purge]
+  aws: [gather, resource, s3_bucket_purge, s3_lifecycle_rules]
   playbooks:
-    - community.aws.s3_lifecycle
     - gather
     - resource
+    - s3_lifecycle_rules
 """,
     "playbooks/site.yml": "- name: Provide\n  ansible.builtin.import_playbook: provision.yml\n",
     "playbooks/provision.yml": """
@@ -103,7 +103,7 @@ argument_specs:
           name: "{{ store_name }}"
         when: action == 'create'
 - name: present | Set the rules
-  community.aws.s3_lifecycle:
+  csv_to_aurora.aws.s3_lifecycle_rules:
     name: "{{ store_name }}"
   loop: "{{ store_rules }}"
   loop_control:

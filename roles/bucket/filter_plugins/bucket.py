@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from ansible_collections.csv_to_aurora.aws.plugins.module_utils.lifecycle_rules import from_api
+
+OLD_VERSIONS = "expire-old-versions-and-pending-uploads"
+PROCESSED = "expire-or-move-processed-objects"
+"""Ids of the lifecycle rules."""
+IMPORTED = ("csv-to-aurora", "imported")
+"""The tag of an object that has been imported, as the function has it: csv_importer.aws.IMPORTED."""
 
 Gathered = Mapping[str, Any]
 State = dict[str, Any]
@@ -20,12 +28,50 @@ def _first_rule(bucket: Mapping[str, Any], setting: str) -> dict[str, Any]:
     return next(iter((bucket.get(setting) or {}).get("Rules") or []), {})
 
 
-def _lifecycle_rule(rule: Mapping[str, Any]) -> State:
-    """Return a lifecycle rule; 0 days where it does not do something."""
-    return {
-        "noncurrent_days": int((rule.get("NoncurrentVersionExpiration") or {}).get("NoncurrentDays", 0)),
-        "pending_upload_days": int((rule.get("AbortIncompleteMultipartUpload") or {}).get("DaysAfterInitiation", 0)),
+def bucket_rules(processed: Mapping[str, Any], noncurrent_days: int, pending_upload_days: int) -> list[State]:
+    """Return the lifecycle rules by the options of the module s3_lifecycle_rules, each with all of them.
+
+    Args:
+        processed: What is done with objects that have the tag of the importer: ``expire_days``, ``storage_class`` and
+            ``after_days``; empty for nothing.
+        noncurrent_days: Days after which a noncurrent version is deleted.
+        pending_upload_days: Days after which the parts of an incomplete upload are deleted.
+    """
+    expire_days, after_days = processed.get("expire_days"), processed.get("after_days")
+    nothing: State = {
+        "tags": None,
+        "expiration_days": None,
+        "expire_object_delete_marker": False,
+        "transition_days": None,
+        "storage_class": None,
+        "noncurrent_version_expiration_days": None,
+        "abort_incomplete_multipart_upload_days": None,
     }
+    return [
+        nothing
+        | {
+            "id": OLD_VERSIONS,
+            "state": "present",
+            "noncurrent_version_expiration_days": int(noncurrent_days),
+            "abort_incomplete_multipart_upload_days": int(pending_upload_days),
+            # What expires leaves a delete marker, which has no tag that the other rule could go by.
+            "expire_object_delete_marker": expire_days is not None,
+        },
+        nothing
+        | {
+            "id": PROCESSED,
+            "state": "absent" if expire_days is None and after_days is None else "present",
+            "tags": dict([IMPORTED]),
+            "expiration_days": None if expire_days is None else int(expire_days),
+            "transition_days": None if after_days is None else int(after_days),
+            "storage_class": None if after_days is None else processed["storage_class"],
+        },
+    ]
+
+
+def bucket_rule_options(rules: Sequence[State]) -> list[State]:
+    """Return rules without the options that are null, for which a module has no choice."""
+    return [{name: value for name, value in rule.items() if value is not None} for rule in rules]
 
 
 def bucket_current(gathered: Gathered) -> dict[str, State]:
@@ -51,7 +97,7 @@ def bucket_current(gathered: Gathered) -> dict[str, State]:
         "policy": found.get("bucket_policy") or {},
     }
     rules = (found.get("bucket_lifecycle_configuration") or {}).get("Rules") or []
-    return {"bucket": bucket, "rules": {rule["ID"]: _lifecycle_rule(rule) for rule in rules}}
+    return {"bucket": bucket, "rules": {rule["ID"]: from_api(rule) for rule in rules}}
 
 
 def bucket_outputs(gathered: Gathered) -> dict[str, str | None]:
@@ -65,4 +111,9 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., object]]:
         """Return the filters by name."""
-        return {"bucket_current": bucket_current, "bucket_outputs": bucket_outputs}
+        return {
+            "bucket_current": bucket_current,
+            "bucket_outputs": bucket_outputs,
+            "bucket_rule_options": bucket_rule_options,
+            "bucket_rules": bucket_rules,
+        }
