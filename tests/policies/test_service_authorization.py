@@ -36,10 +36,13 @@ DOCUMENTS = {
 PREFIXES = {"resourcegroupstaggingapi": "tag"}
 """Of actions, where it is not botocore's name of the service."""
 OTHER_NAMES = {
+    "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
     "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
     "s3:HeadBucket": "s3:ListBucket",
     "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
     "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
     "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
 }
 """Of actions, where it is not that of the operation."""
