@@ -200,6 +200,7 @@ def test_whatever_there_is_to_do_is_named_with_the_next_command(stack: Stack) ->
     empty = stack.put("wrong.csv", lines_of(WRONG))
     stack.letter()
     stack.alarm(ALARM, "ALARM")
+    stack.alarm(f"{STACK}-b-importer-errors", "ALARM")
     file = stack.folder / "status.json"
     code, output = stack.show("-e", f"status_file={file}")
     assert code == 2, output

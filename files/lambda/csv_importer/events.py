@@ -15,7 +15,7 @@ VERSION = "1"
 
 TYPE = "import.ended"
 
-SUBJECT_LENGTH = 100
+SUBJECT_LENGTH = 99
 """Characters of the longest subject that SNS takes: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html."""
 
 type Event = Mapping[str, Any]

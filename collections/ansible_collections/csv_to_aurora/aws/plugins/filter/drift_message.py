@@ -55,7 +55,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: C(subject), in ASCII and up to 100 characters; C(json), for programs; C(email), for people.
+  description: C(subject), in ASCII and up to 99 characters; C(json), for programs; C(email), for people.
   type: dict
 """
 
@@ -107,7 +107,7 @@ def drift_message(plan: Mapping[str, Any], stack: str, environment: str, invento
         f"  {apply}",
     ]
     subject = f"{stack}: the plan names {len(changes)} changes".encode("ascii", "replace").decode()
-    return {"subject": subject[:100], "json": json.dumps(event), "email": "\n".join(email)}
+    return {"subject": subject[:99], "json": json.dumps(event), "email": "\n".join(email)}
 
 
 class FilterModule:
