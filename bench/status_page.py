@@ -1,8 +1,8 @@
 """The status page over a sample ledger in a MySQL server of its own: a picture for the README, or load.
 
-.venv/bin/python tools/status_page.py serve
-.venv/bin/python tools/status_page.py picture docs/status_page.png
-.venv/bin/python tools/status_page.py load --rate 200 --seconds 30
+.venv/bin/python -m bench.status_page serve
+.venv/bin/python -m bench.status_page picture docs/status_page.png
+.venv/bin/python -m bench.status_page load --rate 200 --seconds 30
 """
 
 from __future__ import annotations
