@@ -65,9 +65,11 @@ def test_a_plan_names_what_was_changed_by_hand_and_keeps_secrets(complete: Stack
     assert [(c["role"], c["kind"], c["name"], c["action"], c["fields"]) for c in plan["changes"]] == [
         ("importer", "Lambda function", function, "update", ["memory_size"])
     ]
-    (note,) = plan["notes"]
-    assert re.search(r"all imports together have up to [0-9]+ of the server's [0-9]+ connections", note)
-    assert flat(note) in flat(run.output)
+    importer, notified = plan["notes"]
+    assert re.search(r"all imports together have up to [0-9]+ of the server's [0-9]+ connections", importer)
+    assert "operators@example.com is not notified yet" in notified
+    assert flat(importer) in flat(run.output)
+    assert flat(notified) in flat(run.output)
     assert file.stat().st_mode & 0o777 == 0o600
     assert f"memory_size: {memory * 2} → {memory}" in run.output
     assert re.findall(r"^Plan: .*", run.output, re.MULTILINE) == [

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Stack
+from tests.e2e.conftest import FUNCTION, Stack
 
 pytestmark = pytest.mark.e2e
 
@@ -139,13 +139,16 @@ def bucket_versioning(account: Account) -> list[str]:
 
 
 def public_function(account: Account) -> list[str]:
-    """Statements that allow others to invoke the function than S3 for the stack's bucket and account."""
+    """Statements that let others invoke the function than S3 for the stack's bucket, and EventBridge for its rule."""
+    bucket, owner, rule = f"arn:aws:s3:::{account.bucket}", account.outputs["stack"]["account_id"], f"{FUNCTION}-check"
+    from_s3 = {"StringEquals": {"AWS:SourceAccount": owner}, "ArnLike": {"AWS:SourceArn": bucket}}
+    # The ARN of a rule names its account.
+    from_rule = {"ArnLike": {"AWS:SourceArn": f"arn:aws:events:eu-west-1:{owner}:rule/{rule}"}}
+    allowed = [({"Service": "s3.amazonaws.com"}, from_s3), ({"Service": "events.amazonaws.com"}, from_rule)]
     return [
         statement["Sid"]
         for statement in account.function_policy["Statement"]
-        if statement["Principal"] != {"Service": "s3.amazonaws.com"}
-        or "AWS:SourceAccount" not in str(statement["Condition"])
-        or account.bucket not in str(statement["Condition"])
+        if (statement["Principal"], statement["Condition"]) not in allowed
     ]
 
 

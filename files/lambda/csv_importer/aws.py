@@ -341,6 +341,8 @@ class SnsTopic:
             except BotoCoreError as error:
                 now, reason = [], f"SNS does not answer ({type(error).__name__})"
             accepted += now
+            if now:
+                self._pauses_until = -math.inf
             if reason:
                 self._pauses_until = self._clock() + PAUSE_SECONDS
                 return Published(accepted, reason)
