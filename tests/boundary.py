@@ -19,6 +19,7 @@ def boundary_document(stack: str, account: str = ACCOUNT) -> dict[str, Any]:
         "aws_account_id": account,
         "stack_name": stack,
         "bucket_name": f"{stack}-{account}",
+        "stack_events_topic_arn": f"arn:aws:sns:{servers.REGION}:{account}:{stack}-events",
     }
     return {"Version": "2012-10-17", "Statement": permissions.document("boundary", variables)}
 

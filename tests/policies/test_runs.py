@@ -43,7 +43,7 @@ LOCAL = {
 type Key = tuple[str, str]
 DEPLOYER = [name for name in permissions.names() if name.startswith("deployer-")]
 READER = ["reader", "reader-secrets"]
-WITH_ENDPOINTS = {"network_nat": "none", "network_interface_endpoints": ["secretsmanager"]}
+WITH_ENDPOINTS = {"network_nat": "none", "network_interface_endpoints": ["lambda", "secretsmanager", "sns"]}
 
 
 @dataclass(frozen=True)
