@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-MOST = 1.1
+MOST = 1.12
+"""The status page is configured after the database, which its login is for, in some twenty steps on the host."""
 
 
 @pytest.fixture(scope="module")
