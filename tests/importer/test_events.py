@@ -567,6 +567,19 @@ def test_the_topic_s_client_is_made_when_it_is_needed(
     assert made.count("sns") == 1
 
 
+def test_a_topic_that_has_taken_an_event_is_left_alone_no_longer(topic: Subscribed) -> None:
+    entry = Entry(1, Status.FAILED, Position(0, 0), Counts(), "r", reason="no header", dataset="customer")
+    times = {"started_at": "2026-11-27T10:00:00.000000Z", "finished_at": "2026-11-27T10:00:01.000000Z"}
+    message = message_of({**event_of(ObjectVersion("b", "k", "v", ""), entry, CUSTOMER), **times}, SOURCE)
+    with gone() as url:
+        there = SnsTopic(topic.arn, boto3.client("sns", endpoint_url=url, config=aws.BRIEF_CONFIG))
+        assert there.publish([message]).accepted == []
+    assert there.pausing
+    there._client = boto3.client("sns")
+    assert there.publish([message]).reason is None
+    assert not there.pausing
+
+
 def test_messages_that_are_too_long_for_one_call_are_published_in_several(topic: Subscribed) -> None:
     entry = Entry(1, Status.FAILED, Position(0, 0), Counts(), "r", reason="\x01" * 1000, dataset="customer")
     times = {"started_at": "2026-11-27T10:00:00.000000Z", "finished_at": "2026-11-27T10:00:01.000000Z"}
